@@ -1,0 +1,218 @@
+/**
+ * `mcpx.yaml` and `MCPX_…` variables → one frozen Config. All problems are
+ * found at once; an unknown key is answered with the nearest right one.
+ */
+import { existsSync, readFileSync } from 'node:fs';
+import { createHash } from 'node:crypto';
+import { tmpdir } from 'node:os';
+import { join, resolve } from 'node:path';
+import { parse } from 'yaml';
+import { z } from 'zod';
+import { failed, problem, reasonOf, succeeded, type Outcome, type Problem } from './errors.js';
+
+const port = z.int().min(1).max(65_535);
+const host = z.string().min(1);
+
+const registrySchema = z.strictObject({
+  file: z.string().min(1).optional().describe('services.yaml: the embedded registry'),
+  consul: z
+    .strictObject({
+      address: z.url().default('http://127.0.0.1:8500'),
+      token: z.string().default(''),
+      datacenter: z.string().default(''),
+    })
+    .optional(),
+  etcd: z
+    .strictObject({
+      endpoints: z.array(z.url()).min(1).default(['http://127.0.0.1:2379']),
+      prefix: z.string().startsWith('/').default('/mcpx'),
+    })
+    .optional(),
+  write: z.enum(['file', 'consul', 'etcd']).optional().describe('where admin writes go'),
+  allowedTargets: z
+    .array(z.union([z.cidrv4(), z.cidrv6()]))
+    .default(['0.0.0.0/0', '::/0'])
+    .describe('addresses a registration may point at'),
+});
+
+const schema = z.strictObject({
+  data: z.string().min(1).default('.mcpx').describe('folder for what is ours: keys, last good'),
+  registry: registrySchema.prefault({}),
+  gateway: z
+    .strictObject({
+      host: host.default('127.0.0.1'),
+      port: port.default(8080),
+      allowedHosts: z.array(host).default(['localhost', '127.0.0.1']),
+      allowedOrigins: z.array(z.string()).default([]),
+    })
+    .prefault({}),
+  admin: z.strictObject({ host: host.default('127.0.0.1'), port: port.default(8081) }).prefault({}),
+  xds: z.strictObject({ host: host.default('127.0.0.1'), port: port.default(18_000) }).prefault({}),
+  filter: z
+    .strictObject({
+      host: host.default('127.0.0.1'),
+      port: port.default(18_001),
+      bridgePort: port.default(18_002),
+    })
+    .prefault({}),
+  envoy: z
+    .strictObject({
+      binary: z.string().default(''),
+      concurrency: z.int().min(0).default(0).describe('worker threads; 0: one a core'),
+      adminPort: port.default(9901),
+    })
+    .prefault({}),
+  log: z
+    .strictObject({ level: z.enum(['debug', 'info', 'warn', 'error']).default('info') })
+    .prefault({}),
+});
+
+type Settings = z.infer<typeof schema>;
+
+export interface Config extends Settings {
+  /** Absolute. */
+  readonly data: string;
+  /** Unix socket through which the filter service calls servers back through Envoy. */
+  readonly bridgeSocket: string;
+}
+
+export interface ConfigInput {
+  /** Path of `mcpx.yaml`; when undefined, `mcpx.yaml` of the working folder if it exists. */
+  readonly file?: string | undefined;
+  readonly env: Readonly<Record<string, string | undefined>>;
+  /** Flags as a nested object; they win over variables, which win over the file. */
+  readonly flags?: Readonly<Record<string, unknown>>;
+  readonly cwd: string;
+}
+
+/** Problems: `config_invalid`, one for each thing wrong. */
+export function readConfig(input: ConfigInput): Outcome<Config> {
+  const file = readConfigFile(input);
+  if (!file.ok) return file;
+  const merged = deepMerge(deepMerge(file.value, fromEnvironment(input.env)), input.flags ?? {});
+  const parsed = schema.safeParse(merged);
+  if (!parsed.success) return failed(...parsed.error.issues.flatMap(issueToProblems));
+  return succeeded(completed(parsed.data, input.cwd));
+}
+
+function readConfigFile({ file, cwd }: ConfigInput): Outcome<Record<string, unknown>> {
+  const path = resolve(cwd, file ?? 'mcpx.yaml');
+  if (file === undefined && !existsSync(path)) return succeeded({});
+  try {
+    const content: unknown = parse(readFileSync(path, 'utf8')) ?? {};
+    if (typeof content === 'object' && !Array.isArray(content))
+      return succeeded(content as Record<string, unknown>);
+    return failed(problem('config_invalid', {}, `${path} must be a mapping of settings.`));
+  } catch (error) {
+    return failed(problem('config_invalid', {}, `${path} cannot be read: ${reasonOf(error)}`));
+  }
+}
+
+function completed(settings: Settings, cwd: string): Config {
+  const data = resolve(cwd, settings.data);
+  const { file, consul, etcd } = settings.registry;
+  const embedded = file ?? (consul || etcd ? undefined : join(data, 'services.yaml'));
+  const registry = {
+    ...settings.registry,
+    ...(embedded === undefined ? {} : { file: resolve(cwd, embedded) }),
+  };
+  return Object.freeze({ ...settings, registry, data, bridgeSocket: bridgeSocketIn(data) });
+}
+
+/** A socket's path holds at most 107 bytes, so a deep data folder gets a short one elsewhere. */
+function bridgeSocketIn(data: string): string {
+  const path = join(data, 'bridge.sock');
+  if (Buffer.byteLength(path) <= 100) return path;
+  const digest = createHash('sha256').update(data).digest('hex').slice(0, 16);
+  return join(tmpdir(), `mcpx-${digest}.sock`);
+}
+
+/** `MCPX_GATEWAY_PORT=80` → `{gateway: {port: 80}}`; the schema's keys say where words split. */
+function fromEnvironment(env: ConfigInput['env']): Record<string, unknown> {
+  let settings: Record<string, unknown> = {};
+  for (const path of settingPaths(schema)) {
+    const text = env[variableFor(path)];
+    if (text === undefined) continue;
+    const value = path.reduceRight<unknown>((inner, key) => ({ [key]: inner }), parse(text));
+    settings = deepMerge(settings, value as Record<string, unknown>);
+  }
+  return settings;
+}
+
+/** `['filter', 'bridgePort']` → `MCPX_FILTER_BRIDGE_PORT`. */
+function variableFor(path: readonly string[]): string {
+  const words = path.map((key) => key.replace(/([A-Z])/g, '_$1').toUpperCase());
+  return `MCPX_${words.join('_')}`;
+}
+
+function settingPaths(type: z.ZodType, prefix: readonly string[] = []): string[][] {
+  const bare = unwrapped(type);
+  if (!(bare instanceof z.ZodObject)) return [[...prefix]];
+  const shape = bare.shape as Record<string, z.ZodType>;
+  return Object.entries(shape).flatMap(([key, inner]) => settingPaths(inner, [...prefix, key]));
+}
+
+function unwrapped(type: z.ZodType): z.ZodType {
+  let bare: z.ZodType = type;
+  while (
+    bare instanceof z.ZodDefault ||
+    bare instanceof z.ZodOptional ||
+    bare instanceof z.ZodPrefault
+  )
+    bare = bare.unwrap() as z.ZodType;
+  return bare;
+}
+
+function issueToProblems(issue: z.core.$ZodIssue): Problem[] {
+  const path = issue.path.join('.');
+  if (issue.code !== 'unrecognized_keys')
+    return [problem('config_invalid', { path }, `${path}: ${issue.message}.`)];
+  const known = settingPaths(schema);
+  return issue.keys.map((key) => {
+    const at = [...issue.path.map(String), key];
+    const near = nearest(
+      key,
+      known.flatMap((setting) => setting[issue.path.length] ?? []),
+    );
+    const hint = near === undefined ? '' : ` Did you mean ${near}?`;
+    return problem('config_invalid', { path: at.join('.') }, `Unknown key ${at.join('.')}.${hint}`);
+  });
+}
+
+/** The candidate within a third of `word`'s length in edits, if any. */
+export function nearest(word: string, candidates: readonly string[]): string | undefined {
+  const ranked = [...new Set(candidates)]
+    .map((candidate) => ({ candidate, distance: editDistance(word, candidate) }))
+    .sort((a, b) => a.distance - b.distance);
+  const best = ranked[0];
+  return best && best.distance <= Math.max(2, word.length / 3) ? best.candidate : undefined;
+}
+
+function editDistance(a: string, b: string): number {
+  let previous = Array.from({ length: b.length + 1 }, (_, j) => j);
+  for (let i = 1; i <= a.length; i++) {
+    const row = [i];
+    for (let j = 1; j <= b.length; j++) {
+      const substituted = (previous[j - 1] ?? 0) + (a[i - 1] === b[j - 1] ? 0 : 1);
+      row.push(Math.min(substituted, (previous[j] ?? 0) + 1, (row[j - 1] ?? 0) + 1));
+    }
+    previous = row;
+  }
+  return previous[b.length] ?? 0;
+}
+
+function deepMerge(
+  base: Record<string, unknown>,
+  over: Readonly<Record<string, unknown>>,
+): Record<string, unknown> {
+  const merged = { ...base };
+  for (const [key, value] of Object.entries(over)) {
+    const existing = merged[key];
+    merged[key] = isMapping(existing) && isMapping(value) ? deepMerge(existing, value) : value;
+  }
+  return merged;
+}
+
+function isMapping(value: unknown): value is Record<string, unknown> {
+  return typeof value === 'object' && value !== null && !Array.isArray(value);
+}

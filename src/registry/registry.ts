@@ -1,0 +1,52 @@
+/**
+ * Registries: where MCP servers say that they exist. Each is watched into a
+ * report of everything it holds; the newest report replaces the one before.
+ * An admin write is a compare-and-set here and comes back through the watch.
+ */
+import type { Outcome, Problem } from '../errors.js';
+import type { PolicyOverride, Registration, SourceName } from '../fleet/fleet.js';
+
+/** Everything one registry holds, whenever any of it changed. */
+export interface Report {
+  readonly source: SourceName;
+  readonly registrations: readonly Registration[];
+  /** Service name → its policy document, where the registry keeps one. */
+  readonly policies: ReadonlyMap<string, PolicyOverride>;
+  /** What could not be decoded, and fields that are not acted on. */
+  readonly problems: readonly Problem[];
+}
+
+/** Whether a registry is being heard; the last report stays valid while it is not. */
+export type Hearing =
+  | { readonly state: 'connecting' }
+  | { readonly state: 'heard' }
+  | { readonly state: 'lost'; readonly reason: string };
+
+export interface RegistryListener {
+  report(report: Report): void;
+  hearing(source: SourceName, hearing: Hearing): void;
+}
+
+/** A registration as written by a person: JSON or YAML of the fields in the README. */
+export type RegistrationDocument = Readonly<Record<string, unknown>>;
+
+export interface Registry {
+  readonly source: SourceName;
+
+  /** Begins to watch; the first report follows as soon as the registry was read once. */
+  watch(listener: RegistryListener): void;
+
+  /**
+   * Compare-and-set: adds an instance, or replaces the one of the same name and url.
+   * Problems: `registration_invalid`, `write_conflict` (changed in between), `registry_unreachable`.
+   */
+  put(document: RegistrationDocument): Promise<Outcome<Registration>>;
+
+  /**
+   * Removes one instance, or all instances of the service that this registry wrote.
+   * The value is the ids removed. Problems: `not_found`, `write_conflict`, `registry_unreachable`.
+   */
+  remove(service: string, instance?: string): Promise<Outcome<readonly string[]>>;
+
+  close(): Promise<void>;
+}
