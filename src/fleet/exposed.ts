@@ -81,11 +81,17 @@ function missingReason({ probe, instances }: Service): string | undefined {
 
 const remembered = new WeakMap<Service, ExposedService>();
 
-/** Every service as agents see it; the view of an unchanged service is the same object again. */
+/**
+ * Every service as agents see it; the view of an unchanged service is the same
+ * object again. A name that two services expose stays with the first of them.
+ */
 export function exposedServices(fleet: Fleet): readonly ExposedService[] {
+  const taken = new Set<string>();
   return fleet.services.map((service) => {
-    const known = remembered.get(service) ?? exposedService(service);
-    remembered.set(service, known);
-    return known;
+    const view = remembered.get(service) ?? exposedService(service);
+    remembered.set(service, view);
+    const tools = view.tools.filter(({ name }) => !taken.has(name));
+    for (const { name } of tools) taken.add(name);
+    return tools.length === view.tools.length ? view : { ...view, tools };
   });
 }

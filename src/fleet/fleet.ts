@@ -78,7 +78,6 @@ export interface Registration extends Policy {
   readonly priority: number;
   /** Who decides whether it may take traffic: the registry's checks, or Envoy's own. */
   readonly checkedBy: 'registry' | 'envoy';
-  readonly health: HealthPolicy;
   /** Always `true` when `checkedBy` is `envoy`. */
   readonly passing: boolean;
 }
@@ -96,6 +95,7 @@ export type Instance = Pick<
   | 'zone'
   | 'weight'
   | 'priority'
+  | 'checkedBy'
   | 'passing'
 >;
 
@@ -133,7 +133,6 @@ export type ProbeReport = ReadonlyMap<string, ProbeResult>;
 export interface Service extends Policy {
   readonly name: string;
   readonly path: string;
-  readonly checkedBy: 'registry' | 'envoy';
   /** Sorted by id; never empty. */
   readonly instances: readonly Instance[];
   readonly probe: ProbeResult | undefined;

@@ -1,0 +1,194 @@
+/**
+ * Reports of every registry and of the probe → one fleet, and what is wrong.
+ * Pure. A service of which nothing changed is the same object as before, so
+ * everything downstream can remember its work by identity.
+ */
+import { compare } from 'semver';
+import { problem, type Problem } from '../errors.js';
+import { exposedToolName, isExposed, toolNameMax } from './exposed.js';
+import type {
+  Fleet,
+  Instance,
+  Policy,
+  PolicyOverride,
+  ProbeReport,
+  ProbeResult,
+  Registration,
+  Service,
+  SourceName,
+} from './fleet.js';
+
+/** When two sources say different things of one service, the earlier one is believed. */
+const precedence: readonly SourceName[] = ['consul', 'etcd', 'file'];
+
+/** The part of a registry's report that makes up the fleet. */
+export interface Registered {
+  readonly source: SourceName;
+  readonly registrations: readonly Registration[];
+  readonly policies: ReadonlyMap<string, PolicyOverride>;
+}
+
+export interface Merged {
+  readonly fleet: Fleet;
+  readonly problems: readonly Problem[];
+}
+
+export function merge(
+  reports: readonly Registered[],
+  probes: ProbeReport,
+  previous: Fleet,
+): Merged {
+  const ordered = [...reports].sort(bySource);
+  const before = new Map(previous.services.map((service) => [service.name, service]));
+  const problems: Problem[] = [];
+  const services: Service[] = [];
+  for (const [name, registrations] of groupByName(ordered)) {
+    const inputs: ServiceInputs = {
+      registrations,
+      overrides: ordered.flatMap(({ policies }) => policies.get(name) ?? []),
+      probe: probes.get(name),
+    };
+    const merged = unchanged(before.get(name), inputs) ?? mergeService(name, inputs);
+    services.push(merged.service);
+    problems.push(...merged.problems);
+  }
+  services.sort((a, b) => (a.name < b.name ? -1 : 1));
+  const same =
+    services.length === previous.services.length &&
+    services.every((service, index) => service === previous.services[index]);
+  return {
+    fleet: same ? previous : { services },
+    problems: [...problems, ...exposedNameProblems(services)],
+  };
+}
+
+interface ServiceInputs {
+  readonly registrations: readonly Registration[];
+  readonly overrides: readonly PolicyOverride[];
+  readonly probe: ProbeResult | undefined;
+}
+
+interface MergedService {
+  readonly service: Service;
+  readonly inputs: ServiceInputs;
+  readonly problems: readonly Problem[];
+}
+
+const origins = new WeakMap<Service, MergedService>();
+
+function unchanged(service: Service | undefined, inputs: ServiceInputs): MergedService | undefined {
+  const origin = service && origins.get(service);
+  if (!origin) return undefined;
+  const same =
+    origin.inputs.probe === inputs.probe &&
+    sameItems(origin.inputs.registrations, inputs.registrations) &&
+    sameItems(origin.inputs.overrides, inputs.overrides);
+  return same ? origin : undefined;
+}
+
+function sameItems(a: readonly unknown[], b: readonly unknown[]): boolean {
+  return a.length === b.length && a.every((item, index) => item === b[index]);
+}
+
+function bySource(a: Registered, b: Registered): number {
+  return precedence.indexOf(a.source) - precedence.indexOf(b.source);
+}
+
+/** Every registration by service, in precedence order; a repeated address is taken once. */
+function groupByName(reports: readonly Registered[]): Map<string, Registration[]> {
+  const groups = new Map<string, Registration[]>();
+  const taken = new Set<string>();
+  for (const registration of reports.flatMap(({ registrations }) => registrations)) {
+    const address = `${registration.name} ${registration.host} ${registration.port}`;
+    if (taken.has(address)) continue;
+    taken.add(address);
+    const group = groups.get(registration.name);
+    if (group) group.push(registration);
+    else groups.set(registration.name, [registration]);
+  }
+  return groups;
+}
+
+function mergeService(name: string, inputs: ServiceInputs): MergedService {
+  const leader = leadingRegistration(inputs.registrations);
+  const problems: Problem[] = [];
+  const fitting = inputs.registrations.filter(({ path, id, source }) => {
+    if (path === leader.path) return true;
+    const message =
+      `Instance ${id} is left out: it serves ${path} while version ${leader.version} of ${name} ` +
+      `serves ${leader.path}. Register it under another name, or give both the same path.`;
+    problems.push(
+      problem('registration_conflict', { service: name, instance: id, source }, message),
+    );
+    return false;
+  });
+  const policy = inputs.overrides.reduceRight<Policy>(
+    (base, override) => ({ ...base, ...override }),
+    { era: leader.era, health: leader.health, traffic: leader.traffic, expose: leader.expose },
+  );
+  const service: Service = {
+    ...policy,
+    name,
+    path: leader.path,
+    instances: fitting.map(toInstance).sort((a, b) => (a.id < b.id ? -1 : 1)),
+    probe: inputs.probe,
+  };
+  const { probe } = inputs;
+  if (probe?.failure)
+    problems.push(problem(probe.failure.code, { service: name }, probe.failure.message));
+  const merged = { service, inputs, problems };
+  origins.set(service, merged);
+  return merged;
+}
+
+/** Whose policy and path the service takes: the newest version, then precedence, then id. */
+function leadingRegistration(registrations: readonly Registration[]): Registration {
+  const [leader] = [...registrations].sort(
+    (a, b) =>
+      compare(b.version, a.version) ||
+      precedence.indexOf(a.source) - precedence.indexOf(b.source) ||
+      (a.id < b.id ? -1 : 1),
+  );
+  if (!leader) throw new Error('a service has at least one registration');
+  return leader;
+}
+
+const instances = new WeakMap<Registration, Instance>();
+
+function toInstance(registration: Registration): Instance {
+  const known = instances.get(registration);
+  if (known) return known;
+  const { id, source, version, host, port, tags, metadata } = registration;
+  const { zone, weight, priority, checkedBy, passing } = registration;
+  const instance: Instance = {
+    ...{ id, source, version, host, port, tags, metadata },
+    ...{ zone, weight, priority, checkedBy, passing },
+  };
+  instances.set(registration, instance);
+  return instance;
+}
+
+/** Tools whose exposed name is too long, or taken by an earlier service. */
+function exposedNameProblems(services: readonly Service[]): Problem[] {
+  const problems: Problem[] = [];
+  const owners = new Map<string, string>();
+  for (const { name: service, expose, probe } of services)
+    for (const { name: tool } of probe?.catalogue?.tools ?? []) {
+      if (!isExposed(tool, expose.tools)) continue;
+      const name = exposedToolName(service, tool, expose.prefix);
+      const owner = owners.get(name);
+      const subject = { service, path: `tools.${tool}` };
+      if (name.length > toolNameMax)
+        problems.push(problem('tool_name_unusable', subject, tooLong(name)));
+      else if (owner === undefined) owners.set(name, service);
+      else problems.push(problem('tool_name_unusable', subject, takenBy(owner, name)));
+    }
+  return problems;
+}
+
+const tooLong = (name: string): string =>
+  `The tool ${name} is hidden: its name has ${name.length} characters and clients take ` +
+  `${toolNameMax}. Shorten the service's or the tool's name, or set expose.prefix to false.`;
+
+const takenBy = (owner: string, name: string): string =>
+  `The tool ${name} is hidden: ${owner} exposes the same name. Set expose.prefix to true.`;

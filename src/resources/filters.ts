@@ -1,0 +1,128 @@
+/**
+ * The HTTP filters of both listeners, in one ordered table: each row says why
+ * it stands where it does.
+ */
+import { readFileSync } from 'node:fs';
+import { clusterHeader, reservedHeaders, sessionHeader } from '../gateway_contract.js';
+import type { HttpFilter } from '../generated/envoy/extensions/filters/network/http_connection_manager/v3/HttpFilter.js';
+import type { TypedExtensionConfig } from '../generated/envoy/config/core/v3/TypedExtensionConfig.js';
+import { packageFile } from '../package_file.js';
+import { any } from '../protos.js';
+import { duration } from './duration.js';
+import { filterCluster, metadataNamespace } from './names.js';
+
+export const filterNames = {
+  servicePath: 'envoy.filters.http.lua',
+  externalProcessor: 'envoy.filters.http.ext_proc',
+  statefulSession: 'envoy.filters.http.stateful_session',
+  clusterTimeout: 'envoy.filters.http.header_mutation',
+  router: 'envoy.filters.http.router',
+} as const;
+
+type FilterKind = keyof typeof filterNames;
+
+/** Gateway: the whole chain. Bridge: the filter service has decided already. */
+export const gatewayChain: readonly FilterKind[] = [
+  'servicePath', // first: names the cluster of /mcp/{service}
+  'externalProcessor', // asks about /mcp; may name a cluster and a session
+  'statefulSession', // after whoever sets the session: pins its host
+  'clusterTimeout', // after a filter that resolves the route anew: reads the cluster's metadata
+  'router',
+];
+export const bridgeChain: readonly FilterKind[] = ['statefulSession', 'clusterTimeout', 'router'];
+
+/** What Envoy acts on when it stands in a request: never taken from a client. */
+const routerHeaders = [
+  'x-envoy-upstream-rq-timeout-ms',
+  'x-envoy-upstream-rq-per-try-timeout-ms',
+  'x-envoy-retry-on',
+  'x-envoy-retry-grpc-on',
+  'x-envoy-max-retries',
+  'x-envoy-retriable-status-codes',
+  'x-envoy-retriable-header-names',
+  'x-envoy-hedge-on-per-try-timeout',
+  'x-envoy-upstream-alt-stat-name',
+  'x-envoy-upstream-stream-duration-ms',
+  'x-envoy-decorator-operation',
+] as const;
+
+/** Before any filter runs: Lua fails open, so what it would remove might stay. */
+export function earlyHeaderMutation(): TypedExtensionConfig {
+  return {
+    name: 'envoy.http.early_header_mutation.header_mutation',
+    typed_config: any(
+      'envoy.extensions.http.early_header_mutation.header_mutation.v3.HeaderMutation',
+      {
+        mutations: [...reservedHeaders, ...routerHeaders].map((remove) => ({ remove })),
+      },
+    ),
+  };
+}
+
+export function httpFilters(chain: readonly FilterKind[]): HttpFilter[] {
+  return chain.map((kind) => ({ name: filterNames[kind], typed_config: filterConfigs[kind]() }));
+}
+
+const filterConfigs: Readonly<Record<FilterKind, () => ReturnType<typeof any>>> = {
+  servicePath: () =>
+    any('envoy.extensions.filters.http.lua.v3.Lua', {
+      default_source_code: { inline_string: servicePathScript() },
+    }),
+  externalProcessor: () =>
+    any('envoy.extensions.filters.http.ext_proc.v3.ExternalProcessor', {
+      grpc_service: { envoy_grpc: { cluster_name: filterCluster } },
+      // Asked only where a route says SEND: a filter switched off on the first route
+      // cannot be woken by a route chosen later.
+      processing_mode: {
+        request_header_mode: 'SKIP',
+        response_header_mode: 'SKIP',
+        request_body_mode: 'NONE',
+        response_body_mode: 'NONE',
+        request_trailer_mode: 'SKIP',
+        response_trailer_mode: 'SKIP',
+      },
+      allow_mode_override: true,
+      message_timeout: duration(5_000),
+      status_on_error: { code: 'ServiceUnavailable' },
+    }),
+  statefulSession: () =>
+    any('envoy.extensions.filters.http.stateful_session.v3.StatefulSession', {
+      session_state: {
+        name: 'envoy.http.stateful_session.envelope',
+        typed_config: any(
+          'envoy.extensions.http.stateful_session.envelope.v3.EnvelopeSessionState',
+          { header: { name: sessionHeader } },
+        ),
+      },
+      // Never another host: a session lives where it was made.
+      strict: true,
+      status_on_strict_destination_not_found: 404,
+    }),
+  clusterTimeout: () =>
+    any('envoy.extensions.filters.http.header_mutation.v3.HeaderMutation', {
+      mutations: {
+        request_mutations: [
+          {
+            append: {
+              header: {
+                // Per try, because it ends with the first byte of the answer: a stream lives on.
+                key: 'x-envoy-upstream-rq-per-try-timeout-ms',
+                value: `%CLUSTER_METADATA(${metadataNamespace}:timeout_ms)%`,
+              },
+              append_action: 'OVERWRITE_IF_EXISTS_OR_ADD',
+            },
+          },
+        ],
+      },
+    }),
+  router: () => any('envoy.extensions.filters.http.router.v3.Router', {}),
+};
+
+let script: string | undefined;
+
+function servicePathScript(): string {
+  script ??= readFileSync(packageFile('envoy/service_path.lua'), 'utf8');
+  if (!script.includes(`"${clusterHeader}"`))
+    throw new Error(`envoy/service_path.lua must set the header ${clusterHeader}`);
+  return script;
+}

@@ -1,0 +1,62 @@
+/** Listeners: the gateway agents connect to, and the bridge the filter service calls servers back through. */
+import type { Address } from '../generated/envoy/config/core/v3/Address.js';
+import type { Listener } from '../generated/envoy/config/listener/v3/Listener.js';
+import type { HttpConnectionManager } from '../generated/envoy/extensions/filters/network/http_connection_manager/v3/HttpConnectionManager.js';
+import { any } from '../protos.js';
+import { pipeAddress, socketAddress } from './address.js';
+import { duration } from './duration.js';
+import { bridgeChain, earlyHeaderMutation, gatewayChain, httpFilters } from './filters.js';
+import { localReplies } from './local_reply.js';
+import { bridgeListener, gatewayListener } from './names.js';
+import type { ResourceSettings } from './settings.js';
+
+const connectionManager =
+  'envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager';
+
+export function gatewayListenerResource({ gateway }: ResourceSettings): Listener {
+  return httpListener(gatewayListener, socketAddress(gateway.host, gateway.port), {
+    early_header_mutation_extensions: [earlyHeaderMutation()],
+    http_filters: httpFilters(gatewayChain),
+    use_remote_address: { value: true },
+    normalize_path: { value: true },
+    merge_slashes: true,
+    path_with_escaped_slashes_action: 'REJECT_REQUEST',
+    // A client that dawdles over its headers is cut; a stream of answers never is.
+    request_headers_timeout: duration(10_000),
+    http2_protocol_options: { max_concurrent_streams: { value: 1_000 } },
+  });
+}
+
+export function bridgeListenerResource({ bridgeSocket }: ResourceSettings): Listener {
+  return httpListener(bridgeListener, pipeAddress(bridgeSocket), {
+    http_filters: httpFilters(bridgeChain),
+  });
+}
+
+function httpListener(name: string, address: Address, options: HttpConnectionManager): Listener {
+  return {
+    name,
+    address,
+    filter_chains: [
+      {
+        filters: [
+          {
+            name: 'envoy.filters.network.http_connection_manager',
+            typed_config: any(connectionManager, {
+              stat_prefix: name,
+              codec_type: 'AUTO',
+              rds: {
+                route_config_name: name,
+                config_source: { ads: {}, resource_api_version: 'V3' },
+              },
+              stream_idle_timeout: duration(0),
+              server_name: 'mcpx',
+              local_reply_config: localReplies(),
+              ...options,
+            }),
+          },
+        ],
+      },
+    ],
+  };
+}

@@ -1,0 +1,80 @@
+/**
+ * Fleet → every message an audience gets, encoded. The rendering of a service
+ * that did not change is remembered by identity, so the cost of a change
+ * follows what changed and not how many services there are.
+ */
+import type { Fleet, Service } from '../fleet/fleet.js';
+import { encode } from '../protos.js';
+import type { ResourceKind } from '../snapshot/snapshot.js';
+import { filterServiceClusters, serviceCluster } from './cluster.js';
+import { loadAssignment } from './endpoint.js';
+import { bridgeListenerResource, gatewayListenerResource } from './listener.js';
+import { bridgeRoutes, gatewayRoutes } from './route.js';
+import type { ResourceSettings } from './settings.js';
+
+/** One message, encoded; `name` is what Envoy calls it. */
+export interface Rendered {
+  readonly name: string;
+  readonly bytes: Buffer;
+}
+
+export type Rendering = Readonly<Record<ResourceKind, readonly Rendered[]>>;
+
+const messageTypes = {
+  cluster: 'envoy.config.cluster.v3.Cluster',
+  endpoint: 'envoy.config.endpoint.v3.ClusterLoadAssignment',
+  listener: 'envoy.config.listener.v3.Listener',
+  route: 'envoy.config.route.v3.RouteConfiguration',
+} as const satisfies Record<ResourceKind, string>;
+
+/** What an edge Envoy gets: both listeners, their routes, and every service. */
+export function renderEdge(fleet: Fleet, settings: ResourceSettings): Rendering {
+  const own = renderOwn(settings);
+  const services = fleet.services.map(renderService);
+  return {
+    cluster: [...own.cluster, ...services.map(({ cluster }) => cluster)],
+    endpoint: services.map(({ endpoint }) => endpoint),
+    listener: own.listener,
+    route: own.route,
+  };
+}
+
+interface RenderedService {
+  readonly cluster: Rendered;
+  readonly endpoint: Rendered;
+}
+
+const services = new WeakMap<Service, RenderedService>();
+
+function renderService(service: Service): RenderedService {
+  const known = services.get(service);
+  if (known) return known;
+  const rendered = {
+    cluster: render('cluster', serviceCluster(service)),
+    endpoint: render('endpoint', loadAssignment(service)),
+  };
+  services.set(service, rendered);
+  return rendered;
+}
+
+const own = new WeakMap<ResourceSettings, Omit<Rendering, 'endpoint'>>();
+
+function renderOwn(settings: ResourceSettings): Omit<Rendering, 'endpoint'> {
+  const known = own.get(settings);
+  if (known) return known;
+  const rendered = {
+    cluster: filterServiceClusters(settings).map((cluster) => render('cluster', cluster)),
+    listener: [
+      render('listener', bridgeListenerResource(settings)),
+      render('listener', gatewayListenerResource(settings)),
+    ],
+    route: [render('route', bridgeRoutes()), render('route', gatewayRoutes(settings))],
+  };
+  own.set(settings, rendered);
+  return rendered;
+}
+
+function render(kind: ResourceKind, message: { name?: string; cluster_name?: string }): Rendered {
+  const name = message.cluster_name ?? message.name ?? '';
+  return { name, bytes: encode(messageTypes[kind], message) };
+}

@@ -1,0 +1,136 @@
+/**
+ * Routes: constant, whatever the fleet holds. The cluster is named by a header
+ * that only we can set; path and timeout come from that cluster's metadata.
+ */
+import { aggregatePath, clusterHeader, requestBodyMax } from '../gateway_contract.js';
+import type { HeaderMatcher } from '../generated/envoy/config/route/v3/HeaderMatcher.js';
+import type { Route } from '../generated/envoy/config/route/v3/Route.js';
+import type { RouteAction } from '../generated/envoy/config/route/v3/RouteAction.js';
+import type { RouteConfiguration } from '../generated/envoy/config/route/v3/RouteConfiguration.js';
+import { any } from '../protos.js';
+import { duration } from './duration.js';
+import { filterNames } from './filters.js';
+import { bridgeCluster, bridgeListener, gatewayListener, metadataNamespace } from './names.js';
+import type { ResourceSettings } from './settings.js';
+
+/** To the cluster the header names, on the path that cluster's servers listen on. */
+const toService: RouteAction = {
+  cluster_header: clusterHeader,
+  cluster_not_found_response_code: 'NOT_FOUND',
+  // No limit on the whole answer: it may be a stream. The time to its first byte is
+  // limited by the service's own timeout (a per-try timeout, set in `filters`).
+  timeout: duration(0),
+  path_rewrite: `%CLUSTER_METADATA(${metadataNamespace}:path)%`,
+  auto_host_rewrite: { value: true },
+};
+
+export function bridgeRoutes(): RouteConfiguration {
+  return {
+    name: bridgeListener,
+    virtual_hosts: [
+      {
+        name: 'servers',
+        domains: ['*'],
+        routes: [{ name: 'service', match: { prefix: '/' }, route: toService }],
+      },
+    ],
+    request_headers_to_remove: [clusterHeader],
+  };
+}
+
+export function gatewayRoutes({ gateway }: ResourceSettings): RouteConfiguration {
+  const anyHost = gateway.allowedHosts.includes('*');
+  return {
+    name: gatewayListener,
+    ignore_port_in_host_matching: true,
+    request_headers_to_remove: [clusterHeader],
+    virtual_hosts: [
+      {
+        name: 'gateway',
+        domains: anyHost ? ['*'] : [...new Set(gateway.allowedHosts)].sort(),
+        routes: [...foreignOrigins(gateway), ...gatewayPaths()],
+      },
+      ...(anyHost
+        ? []
+        : [
+            {
+              name: 'foreign-hosts',
+              domains: ['*'],
+              routes: [refusal('foreign-host', 403, 'This Host is not served here.')],
+            },
+          ]),
+    ],
+  };
+}
+
+/** In the order Envoy tries them. */
+function gatewayPaths(): Route[] {
+  return [
+    {
+      name: 'health',
+      match: { path: '/healthz' },
+      direct_response: { status: 200, body: { inline_string: 'ok\n' } },
+    },
+    {
+      // Lane 2: the filter service named the cluster.
+      name: 'aggregate-decided',
+      match: { path: aggregatePath, headers: [{ name: clusterHeader, present_match: true }] },
+      route: toService,
+    },
+    {
+      name: 'aggregate',
+      match: { path: aggregatePath },
+      route: { cluster: bridgeCluster, timeout: duration(0) },
+      typed_per_filter_config: askTheFilterService(),
+      request_body_buffer_limit: { value: requestBodyMax },
+    },
+    {
+      // Lane 1: the path names the service.
+      name: 'service',
+      match: { safe_regex: { regex: `${aggregatePath}/[a-z0-9-]+/?` } },
+      route: toService,
+    },
+    refusal('elsewhere', 404, 'Nothing here. MCP is at /mcp (all tools) and /mcp/{service}.'),
+  ];
+}
+
+const askTheFilterService = (): NonNullable<Route['typed_per_filter_config']> => ({
+  [filterNames.externalProcessor]: any(
+    'envoy.extensions.filters.http.ext_proc.v3.ExtProcPerRoute',
+    { overrides: { processing_mode: { request_header_mode: 'SEND' } } },
+  ),
+  // A sealed session id is not Envoy's envelope: leave it to the filter service.
+  [filterNames.statefulSession]: any(
+    'envoy.extensions.filters.http.stateful_session.v3.StatefulSessionPerRoute',
+    { disabled: true },
+  ),
+});
+
+/** Browsers send Origin: only pages of allowed hosts and origins may call (DNS rebinding). */
+function foreignOrigins({ allowedHosts, allowedOrigins }: ResourceSettings['gateway']): Route[] {
+  if (allowedOrigins.includes('*') || allowedHosts.includes('*')) return [];
+  const hosts = allowedHosts.map((host) => `https?://${escaped(host)}(:[0-9]+)?`);
+  const allowed = [...hosts, ...allowedOrigins.map(escaped)].join('|');
+  const foreign: HeaderMatcher[] = [
+    { name: 'origin', present_match: true },
+    { name: 'origin', string_match: { safe_regex: { regex: allowed } }, invert_match: true },
+  ];
+  return [refusal('foreign-origin', 403, 'This Origin is not allowed.', foreign)];
+}
+
+const escaped = (text: string): string => text.replace(/[\\^$.*|?+()[\]{}]/g, '\\$&');
+
+function refusal(name: string, status: number, message: string, headers?: HeaderMatcher[]): Route {
+  const body = { jsonrpc: '2.0', id: null, error: { code: status, message } };
+  return {
+    name,
+    match: { prefix: '/', ...(headers === undefined ? {} : { headers }) },
+    direct_response: { status, body: { inline_string: JSON.stringify(body) } },
+    response_headers_to_add: [
+      {
+        header: { key: 'content-type', value: 'application/json' },
+        append_action: 'OVERWRITE_IF_EXISTS_OR_ADD',
+      },
+    ],
+  };
+}
