@@ -140,7 +140,7 @@ function fromEnvironment(env: ConfigInput['env']): Record<string, unknown> {
 }
 
 /** `['filter', 'bridgePort']` → `MCPX_FILTER_BRIDGE_PORT`. */
-function variableFor(path: readonly string[]): string {
+export function variableFor(path: readonly string[]): string {
   const words = path.map((key) => key.replace(/([A-Z])/g, '_$1').toUpperCase());
   return `MCPX_${words.join('_')}`;
 }

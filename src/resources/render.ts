@@ -5,20 +5,12 @@
  */
 import type { Fleet, Service } from '../fleet/fleet.js';
 import { encode } from '../protos.js';
-import type { ResourceKind } from '../snapshot/snapshot.js';
+import type { EncodedResource, EncodedResources, ResourceKind } from '../snapshot/snapshot.js';
 import { filterServiceClusters, serviceCluster } from './cluster.js';
 import { loadAssignment } from './endpoint.js';
 import { bridgeListenerResource, gatewayListenerResource } from './listener.js';
 import { bridgeRoutes, gatewayRoutes } from './route.js';
 import type { ResourceSettings } from './settings.js';
-
-/** One message, encoded; `name` is what Envoy calls it. */
-export interface Rendered {
-  readonly name: string;
-  readonly bytes: Buffer;
-}
-
-export type Rendering = Readonly<Record<ResourceKind, readonly Rendered[]>>;
 
 const messageTypes = {
   cluster: 'envoy.config.cluster.v3.Cluster',
@@ -28,7 +20,7 @@ const messageTypes = {
 } as const satisfies Record<ResourceKind, string>;
 
 /** What an edge Envoy gets: both listeners, their routes, and every service. */
-export function renderEdge(fleet: Fleet, settings: ResourceSettings): Rendering {
+export function renderEdge(fleet: Fleet, settings: ResourceSettings): EncodedResources {
   const own = renderOwn(settings);
   const services = fleet.services.map(renderService);
   return {
@@ -40,8 +32,8 @@ export function renderEdge(fleet: Fleet, settings: ResourceSettings): Rendering 
 }
 
 interface RenderedService {
-  readonly cluster: Rendered;
-  readonly endpoint: Rendered;
+  readonly cluster: EncodedResource;
+  readonly endpoint: EncodedResource;
 }
 
 const services = new WeakMap<Service, RenderedService>();
@@ -57,9 +49,9 @@ function renderService(service: Service): RenderedService {
   return rendered;
 }
 
-const own = new WeakMap<ResourceSettings, Omit<Rendering, 'endpoint'>>();
+const own = new WeakMap<ResourceSettings, Omit<EncodedResources, 'endpoint'>>();
 
-function renderOwn(settings: ResourceSettings): Omit<Rendering, 'endpoint'> {
+function renderOwn(settings: ResourceSettings): Omit<EncodedResources, 'endpoint'> {
   const known = own.get(settings);
   if (known) return known;
   const rendered = {
@@ -74,7 +66,10 @@ function renderOwn(settings: ResourceSettings): Omit<Rendering, 'endpoint'> {
   return rendered;
 }
 
-function render(kind: ResourceKind, message: { name?: string; cluster_name?: string }): Rendered {
+function render(
+  kind: ResourceKind,
+  message: { name?: string; cluster_name?: string },
+): EncodedResource {
   const name = message.cluster_name ?? message.name ?? '';
   return { name, bytes: encode(messageTypes[kind], message) };
 }

@@ -2,7 +2,12 @@
  * Routes: constant, whatever the fleet holds. The cluster is named by a header
  * that only we can set; path and timeout come from that cluster's metadata.
  */
-import { aggregatePath, clusterHeader, requestBodyMax } from '../gateway_contract.js';
+import {
+  aggregatePath,
+  clusterHeader,
+  requestBodyMax,
+  sessionHeader,
+} from '../gateway_contract.js';
 import type { HeaderMatcher } from '../generated/envoy/config/route/v3/HeaderMatcher.js';
 import type { Route } from '../generated/envoy/config/route/v3/Route.js';
 import type { RouteAction } from '../generated/envoy/config/route/v3/RouteAction.js';
@@ -76,6 +81,8 @@ function gatewayPaths(): Route[] {
       name: 'aggregate-decided',
       match: { path: aggregatePath, headers: [{ name: clusterHeader, present_match: true }] },
       route: toService,
+      // Legacy servers repeat their session's id on every answer; the client knows the sealed one.
+      response_headers_to_remove: [sessionHeader],
     },
     {
       name: 'aggregate',

@@ -1,0 +1,69 @@
+/**
+ * `npm test`: sets up what is missing, then runs the ladder. Words after `--`
+ * select test files by a part of their path: `npm test -- unit/fleet`.
+ */
+import { readdirSync } from 'node:fs';
+import { join } from 'node:path';
+import { checkNode, ensureBuild, ensureDependencies, giveUp, root, step } from './setup/steps.mjs';
+
+/** From the quickest to the slowest, so that a small mistake shows early. */
+const ladder = ['house', 'unit', 'golden', 'wire', 'real'];
+
+try {
+  checkNode();
+  await ensureDependencies();
+  await ensureBuild();
+} catch (error) {
+  giveUp(error.message);
+}
+
+const wanted = process.argv.slice(2).filter((word) => !word.startsWith('-'));
+const files = ladder
+  .flatMap((rung) => testFiles(join(root, 'dist', 'test', rung)))
+  .filter((file) => wanted.length === 0 || wanted.some((word) => file.includes(word)));
+if (files.length === 0) giveUp(`No test file matches ${wanted.join(' ')}.`);
+if (files.some((file) => file.includes(join('test', 'real')))) await setUpRealParts();
+await runMocha(files);
+
+function testFiles(folder) {
+  try {
+    return readdirSync(folder, { recursive: true })
+      .filter((file) => file.endsWith('.test.js'))
+      .map((file) => join(folder, file))
+      .sort();
+  } catch {
+    return [];
+  }
+}
+
+/** Real Envoy, Consul and etcd: the tests find them by these variables. */
+async function setUpRealParts() {
+  const { ensureEnvoy } = await import('../dist/src/up/envoy_binary.js');
+  const { ensureConsul } = await import('./setup/consul.mjs');
+  const { ensureEtcd } = await import('./setup/etcd.mjs');
+  try {
+    await step('Envoy', async (note) => {
+      const envoy = await ensureEnvoy({ binary: '', env: process.env }, note);
+      if (!envoy.ok) throw new Error(envoy.problems.map(({ message }) => message).join('\n'));
+      process.env.ENVOY_BIN = envoy.value.path;
+      note(envoy.value.version);
+    });
+    process.env.CONSUL_BIN = await step('Consul', (note) => ensureConsul(note));
+    process.env.ETCD_BIN = await step('etcd', (note) => ensureEtcd(note));
+  } catch (error) {
+    giveUp(error.message);
+  }
+}
+
+async function runMocha(testFilesToRun) {
+  const { default: Mocha } = await import('mocha');
+  const mocha = new Mocha({ timeout: 60_000, color: process.stdout.isTTY });
+  for (const file of testFilesToRun) mocha.addFile(file);
+  await mocha.loadFilesAsync();
+  const runner = mocha.run(() => {
+    const { passes, failures, pending } = runner.stats;
+    const skipped = pending > 0 ? `, ${pending} skipped` : '';
+    console.log(`${passes} passed, ${failures} failed${skipped}`);
+    process.exit(failures > 0 || passes === 0 ? 1 : 0);
+  });
+}

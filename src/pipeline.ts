@@ -1,0 +1,170 @@
+/**
+ * WHEN: the one loop. An event only says "look again"; everything is rebuilt
+ * from state by `translate`.
+ *
+ * Four things can happen: a registry reports, a registry is lost or found, the
+ * probe reports, the pause after a translation ends. While idle a report is
+ * translated at once; while busy reports merge, because after each translation
+ * the loop rests as long as the work took.
+ */
+import { problem, reasonOf, type Problem } from './errors.js';
+import { emptyFleet, type Fleet, type ProbeReport, type SourceName } from './fleet/fleet.js';
+import type { Registered } from './fleet/merge.js';
+import type { LastGoodStore } from './last_good.js';
+import { Latest } from './latest.js';
+import type { Log } from './log.js';
+import type { Metrics } from './metrics.js';
+import type { Hearing, Registry, Report } from './registry/registry.js';
+import type { ResourceSettings } from './resources/settings.js';
+import type { Snapshot } from './snapshot/snapshot.js';
+import { translate } from './translate.js';
+
+export interface PipelineParts {
+  readonly registries: readonly Registry[];
+  readonly settings: ResourceSettings;
+  readonly store: LastGoodStore;
+  readonly log: Log;
+  readonly metrics: Metrics;
+}
+
+export class Pipeline {
+  readonly fleet = new Latest<Fleet>(emptyFleet);
+  /** Undefined until every registry was heard or a last good is known for it. */
+  readonly snapshot = new Latest<Snapshot | undefined>(undefined);
+  readonly problems = new Latest<readonly Problem[]>([]);
+  readonly hearing: Latest<ReadonlyMap<SourceName, Hearing>>;
+  /** Whether something kept from an earlier run is served for a registry not heard yet. */
+  readonly stale = new Latest(false);
+
+  readonly #heard = new Map<SourceName, Report>();
+  readonly #kept: ReadonlyMap<SourceName, Registered>;
+  #probes: ProbeReport;
+  #pending: NodeJS.Immediate | NodeJS.Timeout | undefined;
+  #restUntil = 0;
+
+  constructor(private readonly parts: PipelineParts) {
+    const kept = parts.store.read();
+    this.#kept = kept?.reports ?? new Map();
+    this.#probes = kept?.probes ?? new Map();
+    this.hearing = new Latest<ReadonlyMap<SourceName, Hearing>>(
+      new Map(parts.registries.map(({ source }) => [source, { state: 'connecting' } as const])),
+    );
+  }
+
+  /** Begins to listen to every registry. */
+  start(): void {
+    for (const registry of this.parts.registries)
+      registry.watch({
+        report: (report) => {
+          this.#heard.set(report.source, report);
+          this.#lookAgain();
+        },
+        hearing: (source, hearing) => {
+          this.#hear(source, hearing);
+          this.#lookAgain();
+        },
+      });
+    this.#lookAgain();
+  }
+
+  probed(report: ProbeReport): void {
+    // What was kept of a service stays until the probe has asked it again.
+    this.#probes = new Map([...this.#probes, ...report]);
+    this.#lookAgain();
+  }
+
+  close(): void {
+    clearTimeout(this.#pending as NodeJS.Timeout);
+    clearImmediate(this.#pending as NodeJS.Immediate);
+  }
+
+  #hear(source: SourceName, hearing: Hearing): void {
+    const { log, metrics } = this.parts;
+    const before = this.hearing.value.get(source);
+    if (before?.state === hearing.state) return;
+    this.hearing.set(new Map(this.hearing.value).set(source, hearing));
+    metrics.registryHeard.set({ source }, hearing.state === 'heard' ? 1 : 0);
+    if (hearing.state === 'lost') log.warn({ source, reason: hearing.reason }, 'registry lost');
+    else log.info({ source }, `registry ${hearing.state}`);
+  }
+
+  #lookAgain(): void {
+    if (this.#pending !== undefined) return;
+    const restMs = this.#restUntil - performance.now();
+    const look = () => {
+      this.#pending = undefined;
+      this.#look();
+    };
+    this.#pending = restMs > 0 ? setTimeout(look, restMs) : setImmediate(look);
+  }
+
+  #look(): void {
+    const startedAt = performance.now();
+    this.#translate();
+    const tookMs = performance.now() - startedAt;
+    this.parts.metrics.translation.observe(tookMs / 1000);
+    this.#restUntil = performance.now() + tookMs;
+  }
+
+  #translate(): void {
+    const sources = this.parts.registries.map(({ source }) => source);
+    const reports = sources.flatMap(
+      (source) => this.#heard.get(source) ?? this.#kept.get(source) ?? [],
+    );
+    const stale = sources.some((source) => !this.#heard.has(source) && this.#kept.has(source));
+    const own = [
+      ...this.#registryProblems(),
+      ...[...this.#heard.values()].flatMap((r) => r.problems),
+    ];
+    if (reports.length < sources.length) {
+      this.#publishProblems(own);
+      return;
+    }
+    try {
+      const { settings, store } = this.parts;
+      const previous = { fleet: this.fleet.value, snapshot: this.snapshot.value };
+      const translated = translate({ reports, probes: this.#probes, settings, previous });
+      this.#publishProblems([...own, ...translated.problems]);
+      this.stale.set(stale);
+      this.fleet.set(translated.fleet);
+      this.snapshot.set(translated.snapshot);
+      this.#count(translated.fleet);
+      this.#forgetProbes(translated.fleet);
+      const kept = new Map(reports.map((report) => [report.source, report]));
+      store.keep({ reports: kept, probes: this.#probes });
+    } catch (error) {
+      this.parts.log.error({ reason: reasonOf(error) }, 'translation failed, last good stays');
+      const message = `The last good stays. ${reasonOf(error)}`;
+      this.#publishProblems([...own, problem('translation_failed', {}, message)]);
+    }
+  }
+
+  #registryProblems(): Problem[] {
+    return [...this.hearing.value].flatMap(([source, hearing]) =>
+      hearing.state === 'lost'
+        ? [problem('registry_unreachable', { source }, `${source}: ${hearing.reason}`)]
+        : [],
+    );
+  }
+
+  #publishProblems(problems: readonly Problem[]): void {
+    if (JSON.stringify(problems) === JSON.stringify(this.problems.value)) return;
+    this.problems.set(problems);
+    this.parts.metrics.problems.reset();
+    for (const { code } of problems) this.parts.metrics.problems.inc({ code });
+  }
+
+  #count({ services }: Fleet): void {
+    this.parts.metrics.services.set(services.length);
+    this.parts.metrics.instances.set(
+      services.reduce((sum, { instances }) => sum + instances.length, 0),
+    );
+  }
+
+  /** So that a name registered anew years later is not greeted with an old catalogue. */
+  #forgetProbes({ services }: Fleet): void {
+    if (this.#probes.size <= services.length) return;
+    const present = new Set(services.map(({ name }) => name));
+    this.#probes = new Map([...this.#probes].filter(([name]) => present.has(name)));
+  }
+}

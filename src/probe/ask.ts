@@ -1,0 +1,93 @@
+/**
+ * The probe asks each service for what only it can tell: the eras it speaks
+ * and what it offers. Its answers are one more report that `fleet/merge` reads,
+ * so the catalogue has one owner.
+ */
+import {
+  closeSession,
+  listAll,
+  openLegacy,
+  openModern,
+  type Opened,
+  type Session,
+} from '../conversation.js';
+import {
+  eras,
+  type Catalogue,
+  type Era,
+  type Policy,
+  type ProbeResult,
+  type ToolDefinition,
+} from '../fleet/fleet.js';
+import { isObject } from '../mcp_wire.js';
+import { failureText, type Failure, type Limits, type Target } from '../streamable.js';
+
+const client = { name: 'mcpx-probe', version: '1' };
+
+type Told = { readonly catalogue: Catalogue } | { readonly failure: Failure };
+
+/** Asks one instance; `era` says in which eras. Never throws. */
+export async function ask(
+  target: Target,
+  era: Policy['era'],
+  limits: Limits,
+): Promise<Pick<ProbeResult, 'catalogue' | 'failure'>> {
+  const told: Catalogue[] = [];
+  let failure: Failure | undefined;
+  for (const spoken of era === 'auto' ? eras : [era]) {
+    const answer = await askInEra(target, spoken, limits);
+    if ('catalogue' in answer) told.push(answer.catalogue);
+    else failure = clearer(failure, answer.failure);
+    if (isAway(failure)) break;
+  }
+  const [newest] = told;
+  if (newest) {
+    const spoken = told.flatMap((catalogue) => catalogue.eras);
+    return { catalogue: { ...newest, eras: spoken }, failure: undefined };
+  }
+  return { catalogue: undefined, failure: failure && failureOf(failure) };
+}
+
+/** A server that cannot be reached in one era cannot be reached in the other. */
+function isAway(failure: Failure | undefined): boolean {
+  return failure?.kind === 'unreachable' || failure?.kind === 'too_slow';
+}
+
+/** Of two refusals the one in the older era tells more: every server speaks that one or says why. */
+function clearer(first: Failure | undefined, second: Failure): Failure {
+  return first?.kind === 'not_mcp' && second.kind === 'refused' ? first : second;
+}
+
+function failureOf(failure: Failure): ProbeResult['failure'] {
+  const code = isAway(failure) ? 'server_unreachable' : 'server_not_mcp';
+  return { code, message: failureText(failure) };
+}
+
+async function askInEra(target: Target, era: Era, limits: Limits): Promise<Told> {
+  const opened = await openers[era](target, limits);
+  if (!opened.ok) return { failure: opened.failure };
+  const { session } = opened;
+  try {
+    return await catalogueOf(session, limits);
+  } finally {
+    void closeSession(session, limits);
+  }
+}
+
+const openers: Readonly<Record<Era, (target: Target, limits: Limits) => Promise<Opened>>> = {
+  modern: (target, limits) => openModern(target, client, limits),
+  legacy: (target, limits) => openLegacy(target, client, limits),
+};
+
+async function catalogueOf(session: Session, limits: Limits): Promise<Told> {
+  const { era, serverInfo, capabilities, instructions } = session;
+  const described = { eras: [era], serverInfo, capabilities, instructions };
+  if (!('tools' in capabilities)) return { catalogue: { ...described, tools: [] } };
+  const listed = await listAll(session, 'tools/list', 'tools', limits);
+  if (!listed.ok) return { failure: listed.failure };
+  return { catalogue: { ...described, tools: listed.items.filter(isToolDefinition) } };
+}
+
+function isToolDefinition(item: unknown): item is ToolDefinition {
+  return isObject(item) && typeof item['name'] === 'string';
+}

@@ -1,0 +1,91 @@
+/**
+ * `mcpx up`: everything on this machine. A child process that cannot outlive
+ * us: a small shell stands between, holding the read end of a lifeline pipe.
+ * When we die, however we die, the pipe ends and the shell ends the child.
+ */
+import { spawn, type ChildProcess } from 'node:child_process';
+import type { Writable } from 'node:stream';
+
+export interface ChildSpec {
+  readonly name: string;
+  readonly command: readonly [string, ...string[]];
+  /** The whole environment; nothing is inherited. */
+  readonly env: Readonly<Record<string, string | undefined>>;
+  readonly cwd?: string;
+  /** Called with every line the child writes, on either stream. */
+  readonly onLine?: (line: string, stream: 'stdout' | 'stderr') => void;
+}
+
+export interface Child {
+  readonly pid: number | undefined;
+  /** Resolves with the reason when it ends, by itself or by `end`. */
+  readonly ended: Promise<string>;
+  /** Asks the child to stop (TERM), makes it stop after the grace time (KILL). */
+  end(): Promise<string>;
+}
+
+const graceSeconds = 5;
+
+/**
+ * fd 3 is the lifeline. The child gets neither it nor our stdin. The guard
+ * waits for the lifeline's end, then ends the child; the shell itself waits
+ * for the child and reports its status.
+ */
+const guard = `
+"$@" 3<&- &
+child=$!
+(
+  trap '' INT TERM HUP
+  read -r _ <&3
+  kill -TERM "$child" 2>/dev/null
+  waited=0
+  while kill -0 "$child" 2>/dev/null && [ "$waited" -lt ${graceSeconds * 10} ]; do
+    sleep 0.1
+    waited=$((waited + 1))
+  done
+  kill -KILL "$child" 2>/dev/null
+) >/dev/null 2>&1 &
+exec 3<&-
+trap '' INT TERM HUP
+wait "$child"
+`;
+
+export function startChild(spec: ChildSpec): Child {
+  const process = spawn('/bin/sh', ['-c', guard, spec.name, ...spec.command], {
+    env: spec.env,
+    cwd: spec.cwd,
+    stdio: ['ignore', 'pipe', 'pipe', 'pipe'],
+    // A group of its own: Ctrl-C reaches only us, and we end our children in order.
+    detached: true,
+  });
+  const lifeline = process.stdio[3] as Writable;
+  lifeline.on('error', () => undefined);
+  readLines(process, spec.onLine ?? (() => undefined));
+  const ended = new Promise<string>((resolve) => {
+    process.once('error', (error) => resolve(error.message));
+    process.once('exit', (code, signal) =>
+      resolve(signal === null ? `exit code ${code ?? 0}` : `signal ${signal}`),
+    );
+  });
+  // If the shell itself was killed, its guard still holds the lifeline: let it do its work.
+  void ended.then(() => lifeline.destroy());
+  return {
+    pid: process.pid,
+    ended,
+    async end() {
+      lifeline.destroy();
+      return ended;
+    },
+  };
+}
+
+function readLines(child: ChildProcess, onLine: NonNullable<ChildSpec['onLine']>): void {
+  for (const stream of ['stdout', 'stderr'] as const) {
+    let rest = '';
+    child[stream]?.setEncoding('utf8').on('data', (text: string) => {
+      const lines = (rest + text).split('\n');
+      rest = lines.pop() ?? '';
+      for (const line of lines) onLine(line, stream);
+    });
+  }
+}

@@ -1,0 +1,81 @@
+/** The ports MCPX listens on, and which of them somebody else holds. */
+import { connect, createServer } from 'node:net';
+import type { Config } from '../config.js';
+import { problem, type Problem } from '../errors.js';
+
+interface PortUse {
+  readonly host: string;
+  readonly port: number;
+  /** The key that changes it. */
+  readonly key: string;
+  readonly what: string;
+}
+
+export function portsOf(config: Config): readonly PortUse[] {
+  const { gateway, admin, xds, filter, envoy } = config;
+  return [
+    { ...gateway, key: 'gateway.port', what: 'the gateway' },
+    { ...admin, key: 'admin.port', what: 'the admin API' },
+    { ...xds, key: 'xds.port', what: 'xDS' },
+    { ...filter, key: 'filter.port', what: 'the filter service' },
+    { ...filter, port: filter.bridgePort, key: 'filter.bridgePort', what: 'the bridge' },
+    { host: '127.0.0.1', port: envoy.adminPort, key: 'envoy.adminPort', what: "Envoy's admin" },
+  ];
+}
+
+/** One `port_in_use` for every port that cannot be bound now, or is asked for twice. */
+export async function portProblems(config: Config): Promise<readonly Problem[]> {
+  const uses = portsOf(config);
+  const problems: Problem[] = [];
+  for (const [index, use] of uses.entries()) {
+    const twin = uses.slice(0, index).find(({ port }) => port === use.port);
+    const reason = twin ? `${twin.key} has the same` : await bindFailure(use);
+    if (reason === undefined) continue;
+    const variable = `MCPX_${use.key
+      .replace(/([A-Z])/g, '_$1')
+      .replace('.', '_')
+      .toUpperCase()}`;
+    problems.push(
+      problem(
+        'port_in_use',
+        { path: use.key },
+        `Port ${use.port} for ${use.what} is not free (${reason}). ` +
+          `Stop what holds it, or set ${use.key} in mcpx.yaml or ${variable} to another port.`,
+      ),
+    );
+  }
+  return problems;
+}
+
+async function bindFailure({ host, port }: PortUse): Promise<string | undefined> {
+  return new Promise((resolve) => {
+    const server = createServer();
+    server.once('error', (error: NodeJS.ErrnoException) => resolve(error.code ?? error.message));
+    server.listen({ host, port, exclusive: true }, () => server.close(() => resolve(undefined)));
+  });
+}
+
+const pollMs = 20;
+
+/** Resolves when something accepts connections there; rejects when `signal` aborts. */
+export async function whenListening(
+  host: string,
+  port: number,
+  signal: AbortSignal,
+): Promise<void> {
+  while (!(await accepts(host, port))) {
+    signal.throwIfAborted();
+    await new Promise((resolve) => setTimeout(resolve, pollMs));
+  }
+}
+
+async function accepts(host: string, port: number): Promise<boolean> {
+  return new Promise((resolve) => {
+    const socket = connect({ host, port });
+    socket.once('connect', () => {
+      socket.destroy();
+      resolve(true);
+    });
+    socket.once('error', () => resolve(false));
+  });
+}
