@@ -5,11 +5,11 @@
  * say what is missing; Envoy gets nothing until there is something true to say.
  */
 import { startAdmin } from './admin/admin.js';
+import { systemClock } from './clock.js';
 import type { Config } from './config.js';
 import { failed, type Outcome, type Problem } from './errors.js';
 import type { SourceName } from './fleet/fleet.js';
 import { lastGoodStore } from './last_good.js';
-import { Latest } from './latest.js';
 import type { Log } from './log.js';
 import type { Metrics } from './metrics.js';
 import { Pipeline } from './pipeline.js';
@@ -18,7 +18,6 @@ import { createConsulRegistry } from './registry/consul.js';
 import { createEtcdRegistry } from './registry/etcd.js';
 import { createFileRegistry } from './registry/file.js';
 import type { Registry } from './registry/registry.js';
-import { Nodes } from './xds/nodes.js';
 import { startXdsServer } from './xds/server.js';
 
 export interface App {
@@ -41,7 +40,6 @@ export async function startApp(parts: AppParts): Promise<Outcome<App>> {
   const store = lastGoodStore(config.data, log);
   const pipeline = new Pipeline({ registries, settings: config, store, log, metrics });
   const probe = startProbe(pipeline.fleet, log);
-  const nodes = new Nodes();
   const closers: (() => Promise<void> | void)[] = [
     () => pipeline.close(),
     () => probe.close(),
@@ -53,16 +51,24 @@ export async function startApp(parts: AppParts): Promise<Outcome<App>> {
   const close = async () => {
     for (const end of closers) await end();
   };
-  const xds = await startXdsServer(
-    { snapshot: pipeline.snapshot, nodes, log, metrics },
-    config.xds,
-  );
+  const snapshots = { edge: pipeline.snapshot };
+  const xds = await startXdsServer({ ...config.xds, snapshots, metrics, clock: systemClock, log });
   if (!xds.ok) return closedWith(close, xds.problems);
-  closers.unshift(() => xds.value.close());
+  const { nodes } = xds.value;
+  closers.unshift(() => xds.value.stop());
   const state = {
     ...{ fleet: pipeline.fleet, hearing: pipeline.hearing, stale: pipeline.stale },
-    ...{ nodes: nodes.statuses, metrics, version, write: write.value },
-    problems: joined(pipeline.problems, nodes.problems),
+    ...{ metrics, version, write: write.value },
+    nodes: {
+      get value() {
+        return nodes.list();
+      },
+    } as never,
+    problems: {
+      get value() {
+        return [...pipeline.problems.value, ...nodes.problems()];
+      },
+    } as never,
     registries: new Map(registries.map((registry) => [registry.source, registry])),
   };
   const admin = await startAdmin(state, config.admin, log);
@@ -106,16 +112,4 @@ function writeTarget({ registry }: Config, registries: readonly Registry[]): Out
     subject: { path: 'registry.write' },
     message,
   });
-}
-
-/** What is wrong in either place, as one list. */
-function joined(
-  one: Latest<readonly Problem[]>,
-  other: Latest<readonly Problem[]>,
-): Latest<readonly Problem[]> {
-  const both = new Latest<readonly Problem[]>([]);
-  const join = () => both.set([...one.value, ...other.value]);
-  one.subscribe(join);
-  other.subscribe(join);
-  return both;
 }

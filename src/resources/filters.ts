@@ -46,6 +46,16 @@ const routerHeaders = [
   'x-envoy-decorator-operation',
 ] as const;
 
+/** A processing mode of ext_proc under which nothing is sent. */
+export const askNothing = {
+  request_header_mode: 'SKIP',
+  response_header_mode: 'SKIP',
+  request_body_mode: 'NONE',
+  response_body_mode: 'NONE',
+  request_trailer_mode: 'SKIP',
+  response_trailer_mode: 'SKIP',
+} as const;
+
 /** Before any filter runs: Lua fails open, so what it would remove might stay. */
 export function earlyHeaderMutation(): TypedExtensionConfig {
   return {
@@ -73,14 +83,7 @@ const filterConfigs: Readonly<Record<FilterKind, () => ReturnType<typeof any>>> 
       grpc_service: { envoy_grpc: { cluster_name: filterCluster } },
       // Asked only where a route says SEND: a filter switched off on the first route
       // cannot be woken by a route chosen later.
-      processing_mode: {
-        request_header_mode: 'SKIP',
-        response_header_mode: 'SKIP',
-        request_body_mode: 'NONE',
-        response_body_mode: 'NONE',
-        request_trailer_mode: 'SKIP',
-        response_trailer_mode: 'SKIP',
-      },
+      processing_mode: askNothing,
       allow_mode_override: true,
       message_timeout: duration(5_000),
       status_on_error: { code: 'ServiceUnavailable' },

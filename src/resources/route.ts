@@ -14,7 +14,7 @@ import type { RouteAction } from '../generated/envoy/config/route/v3/RouteAction
 import type { RouteConfiguration } from '../generated/envoy/config/route/v3/RouteConfiguration.js';
 import { any } from '../protos.js';
 import { duration } from './duration.js';
-import { filterNames } from './filters.js';
+import { askNothing, filterNames } from './filters.js';
 import { bridgeCluster, bridgeListener, gatewayListener, metadataNamespace } from './names.js';
 import type { ResourceSettings } from './settings.js';
 
@@ -104,7 +104,8 @@ function gatewayPaths(): Route[] {
 const askTheFilterService = (): NonNullable<Route['typed_per_filter_config']> => ({
   [filterNames.externalProcessor]: any(
     'envoy.extensions.filters.http.ext_proc.v3.ExtProcPerRoute',
-    { overrides: { processing_mode: { request_header_mode: 'SEND' } } },
+    // It replaces the filter's whole mode, and DEFAULT would send the answers too.
+    { overrides: { processing_mode: { ...askNothing, request_header_mode: 'SEND' } } },
   ),
   // A sealed session id is not Envoy's envelope: leave it to the filter service.
   [filterNames.statefulSession]: any(

@@ -1,0 +1,204 @@
+/** What the admin API answers, as schemas: the OpenAPI document and the tests read them. */
+import { z } from 'zod';
+import { catalogue, type ProblemCode } from '../errors.js';
+import { eras } from '../fleet/fleet.js';
+
+/** Schemas that have a name of their own in the OpenAPI document. */
+export const components = z.registry<{ id: string }>();
+
+function named<T extends z.ZodType>(id: string, schema: T): T {
+  components.add(schema, { id });
+  return schema;
+}
+
+const count = z.int().min(0);
+const era = z.enum(eras);
+const source = z.enum(['file', 'consul', 'etcd']);
+const anything = z.record(z.string(), z.unknown());
+
+const problem = named(
+  'Problem',
+  z.object({
+    code: z.enum(Object.keys(catalogue) as [ProblemCode, ...ProblemCode[]]),
+    path: z.string().optional().describe('where in the input, as `traffic.outlier.interval`'),
+    message: z.string().describe('what happened, to what, and what to do now'),
+    severity: z.enum(['error', 'warning']),
+    actor: z.enum(['operator', 'server owner', 'agent']).describe('who must act'),
+    subject: z.object({
+      source: z.string().optional(),
+      service: z.string().optional(),
+      instance: z.string().optional(),
+      node: z.string().optional(),
+      path: z.string().optional(),
+    }),
+  }),
+);
+
+export const problemDetails = named(
+  'ProblemDetails',
+  z.object({
+    type: z.string(),
+    title: z.string(),
+    status: z.int(),
+    detail: z.string(),
+    problems: z.array(problem),
+  }),
+);
+
+export const problemList = named('ProblemList', z.object({ problems: z.array(problem) }));
+
+const instance = named(
+  'Instance',
+  z.object({
+    id: z.string(),
+    source,
+    version: z.string(),
+    url: z.string(),
+    tags: z.array(z.string()),
+    metadata: z.record(z.string(), z.string()),
+    zone: z.string(),
+    weight: z.int(),
+    priority: z.int(),
+    checkedBy: z.enum(['registry', 'envoy']),
+    passing: z.boolean(),
+  }),
+);
+
+const serviceSummary = named(
+  'ServiceSummary',
+  z.object({
+    name: z.string(),
+    state: z
+      .enum(['ready', 'unasked', 'failing', 'down'])
+      .describe(
+        'ready: its tools are served; unasked: not probed yet; failing: the last probe failed; ' +
+          'down: no instance passes its checks',
+      ),
+    reason: z.string().optional().describe('why it is not ready'),
+    versions: z.array(z.string()),
+    eras: z.array(era).describe('what it was seen to speak, newest first'),
+    instances: z.object({ passing: count, total: count }),
+    tools: count.describe('tools that agents see'),
+    sources: z.array(source),
+  }),
+);
+
+export const serviceList = named('ServiceList', z.object({ services: z.array(serviceSummary) }));
+
+const toolSummary = z.object({
+  name: z.string().describe('what agents call'),
+  tool: z.string().describe('what the server calls it'),
+  title: z.string().optional(),
+  description: z.string().optional(),
+});
+
+export const serviceDetail = named(
+  'Service',
+  z.object({
+    summary: serviceSummary,
+    path: z.string(),
+    instances: z.array(instance),
+    policy: z.object({ era: z.string(), health: anything, traffic: anything, expose: anything }),
+    probe: z.object({
+      asked: z.boolean(),
+      failure: z.object({ code: z.string(), message: z.string() }).optional(),
+      serverInfo: anything.optional(),
+      capabilities: anything.optional(),
+      instructions: z.string().optional(),
+    }),
+    tools: z.array(toolSummary),
+    problems: z.array(problem),
+  }),
+);
+
+export const registered = named(
+  'Registered',
+  z.object({
+    change: z.enum(['added', 'replaced']),
+    registration: anything.describe('the registration as decoded, defaults filled in'),
+    warnings: z.array(problem),
+  }),
+);
+
+export const removed = named('Removed', z.object({ removed: z.array(z.string()) }));
+
+export const toolList = named(
+  'ToolList',
+  z.object({
+    tools: z.array(toolSummary.extend({ service: z.string(), eras: z.array(era) })),
+    missing: z
+      .array(z.object({ service: z.string(), reason: z.string() }))
+      .describe('services whose tools are (or may be) not all listed'),
+  }),
+);
+
+const holding = z.object({
+  acked: z.string().describe('the version it accepted last'),
+  held: count.describe('resources it holds'),
+  inFlight: z.boolean().describe('whether an answer of it is awaited'),
+  lastNack: z
+    .object({ message: z.string(), resources: z.array(z.string()), at: z.iso.datetime() })
+    .optional(),
+});
+
+export const node = named(
+  'Node',
+  z.object({
+    id: z.string(),
+    envoyVersion: z.string(),
+    audience: z.string(),
+    address: z.string(),
+    connectedSince: z.iso.datetime(),
+    inSync: z.boolean(),
+    kinds: z.record(z.string(), holding),
+  }),
+);
+
+export const nodeList = named('NodeList', z.object({ nodes: z.array(node) }));
+
+export const alive = named('Alive', z.object({ status: z.literal('ok'), version: z.string() }));
+
+export const readiness = named(
+  'Readiness',
+  z.object({
+    status: z.enum(['ready', 'stale']),
+    detail: z.string(),
+    registries: z.array(
+      z.object({
+        source,
+        state: z.enum(['connecting', 'heard', 'lost']),
+        reason: z.string().optional(),
+      }),
+    ),
+  }),
+);
+
+/** A service as the filter service needs it. */
+const exposedService = named(
+  'ExposedService',
+  z.object({
+    name: z.string(),
+    eras: z.array(era),
+    capabilities: anything,
+    instructions: z.string().optional(),
+    tools: z.array(z.object({ name: z.string(), tool: z.string(), definition: anything })),
+    missing: z.string().optional(),
+  }),
+);
+
+export const exposedList = named(
+  'ExposedList',
+  z.object({ services: z.array(exposedService), synced: z.boolean() }),
+);
+
+export const exposedLine = named(
+  'ExposedLine',
+  z
+    .union([
+      z.strictObject({ service: exposedService }),
+      z.strictObject({ removed: z.string() }),
+      z.strictObject({ synced: z.literal(true) }),
+      z.strictObject({}),
+    ])
+    .describe('one line of the stream'),
+);

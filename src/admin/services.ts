@@ -1,0 +1,171 @@
+/** Services: shown from the fleet; written to one registry, whose watch brings the change back. */
+import type { Log } from '../log.js';
+import { nearest } from '../config.js';
+import { reasonOf, type Outcome, type Problem } from '../errors.js';
+import { exposedService } from '../fleet/exposed.js';
+import type { Registration } from '../fleet/fleet.js';
+import { decodeRegistration } from '../registry/decode.js';
+import { registrationSchema } from '../registry/schema.js';
+import type { Registry, RegistrationDocument } from '../registry/registry.js';
+import { listed, notFound, problemAnswer } from './problem.js';
+import { jsonAnswer, jsonRow, type AdminRequest, type Answer, type Route } from './route.js';
+import { registered, removed, serviceDetail, serviceList } from './schemas.js';
+import type { AdminState } from './state.js';
+import { detailOf, summaries } from './view.js';
+
+export function serviceRoutes(state: AdminState, log: Log): Route[] {
+  return [
+    {
+      method: 'get',
+      path: '/v1/services',
+      summary: 'Every service of the fleet',
+      answers: { 200: jsonRow('The services, sorted by name', serviceList) },
+      handle: () => jsonAnswer({ services: summaries(state.fleet.value) }),
+    },
+    {
+      method: 'get',
+      path: '/v1/services/{name}',
+      summary: 'All that is known of one service',
+      answers: { 200: jsonRow('The service', serviceDetail) },
+      problems: [404],
+      handle: ({ params }) => show(state, params['name'] ?? ''),
+    },
+    {
+      method: 'post',
+      path: '/v1/services',
+      summary: 'Register an instance, or replace the one of the same name and url',
+      request: registrationSchema,
+      answers: {
+        200: jsonRow('It was registered before and is replaced', registered),
+        201: jsonRow('It is registered', registered),
+      },
+      problems: [400, 409, 413, 415, 422, 503],
+      handle: ({ body }) => register(state, log, body),
+    },
+    {
+      method: 'delete',
+      path: '/v1/services/{name}',
+      summary: 'Remove every instance of a service that was registered here',
+      answers: { 200: jsonRow('The instances that were removed', removed) },
+      problems: [404, 409, 503],
+      handle: ({ params }) => remove(state, log, params),
+    },
+    {
+      method: 'delete',
+      path: '/v1/services/{name}/instances/{id}',
+      summary: 'Remove one instance of a service',
+      answers: { 200: jsonRow('The instance that was removed', removed) },
+      problems: [404, 409, 503],
+      handle: ({ params }) => remove(state, log, params),
+    },
+  ];
+}
+
+function show({ fleet, problems }: AdminState, name: string): Answer {
+  const service = fleet.value.services.find((candidate) => candidate.name === name);
+  if (service) return jsonAnswer(detailOf(service, exposedService(service), problems.value));
+  const about = problems.value.filter(({ subject }) => subject.service === name);
+  if (about.length > 0) {
+    const reasons = about.map(({ message }) => message).join(' ');
+    return notFound(`${name} is registered but not in the fleet: ${reasons}`);
+  }
+  const names = fleet.value.services.map((candidate) => candidate.name);
+  return notFound(`There is no service ${name}.${didYouMean(name, names)}`);
+}
+
+export function didYouMean(word: string, candidates: readonly string[]): string {
+  const near = nearest(word, candidates);
+  return near === undefined ? '' : ` Did you mean ${near}?`;
+}
+
+async function register(
+  state: AdminState,
+  log: Log,
+  document: RegistrationDocument,
+): Promise<Answer> {
+  const { write } = state;
+  const before = state.fleet.value;
+  const written = await settled(state, (registry) => registry.put(document));
+  if (!written.ok) return problemAnswer(written.problems);
+  const registration = written.value;
+  const { name, id } = registration;
+  const known = before.services
+    .find((service) => service.name === name)
+    ?.instances.some((instance) => instance.id === id && instance.source === write);
+  log.info({ service: name, instance: id, source: write }, 'registered');
+  const location = `/v1/services/${encodeURIComponent(name)}`;
+  const change = known ? 'replaced' : 'added';
+  const warnings = warningsOf(document, registration);
+  return {
+    ...jsonAnswer({ change, registration, warnings }, known ? 200 : 201),
+    headers: { location },
+  };
+}
+
+/** The registry decided whether it may be written; here only the warnings are read again. */
+function warningsOf(document: RegistrationDocument, { source }: Registration): object[] {
+  const decoded = decodeRegistration(document, { source, allowedTargets: ['0.0.0.0/0', '::/0'] });
+  return decoded.ok ? decoded.value.warnings.map(listed) : [];
+}
+
+async function remove(
+  state: AdminState,
+  log: Log,
+  params: AdminRequest['params'],
+): Promise<Answer> {
+  const { name = '', id } = params;
+  const { write } = state;
+  const done = await settled(state, (registry) => registry.remove(name, id));
+  if (!done.ok) return problemAnswer(done.problems.map((each) => toldWhere(state, each, params)));
+  log.info({ service: name, instances: done.value, source: write }, 'deregistered');
+  return jsonAnswer({ removed: done.value });
+}
+
+/** What another registry holds cannot be removed here: say where it can. */
+function toldWhere({ fleet, write }: AdminState, problem: Problem, params: AdminRequest['params']) {
+  const { name = '', id } = params;
+  if (problem.code !== 'not_found') return problem;
+  const services = fleet.value.services;
+  const service = services.find((candidate) => candidate.name === name);
+  if (service === undefined) {
+    const names = services.map((candidate) => candidate.name);
+    return { ...problem, message: `There is no service ${name}.${didYouMean(name, names)}` };
+  }
+  const elsewhere = service.instances.filter(
+    (instance) => instance.source !== write && (id === undefined || instance.id === id),
+  );
+  const sources = [...new Set(elsewhere.map(({ source }) => source))];
+  if (sources.length === 0) return problem;
+  const what = id === undefined ? name : `${id} of ${name}`;
+  const message =
+    `${what} is registered in ${sources.join(' and ')}, and admin writes go to ${write}. ` +
+    `Deregister it there.`;
+  return { ...problem, message };
+}
+
+/** A registry's answer to a write; one that throws is one that cannot be reached. */
+async function settled<T>(
+  { registries, write }: AdminState,
+  ask: (registry: Registry) => Promise<Outcome<T>>,
+): Promise<Outcome<T>> {
+  const registry = registries.get(write);
+  const unreachable = (message: string): Outcome<T> => ({
+    ok: false,
+    problems: [
+      {
+        code: 'registry_unreachable',
+        severity: 'error',
+        actor: 'operator',
+        subject: { source: write },
+        message,
+      },
+    ],
+  });
+  if (registry === undefined)
+    return unreachable(`registry.write names ${write}, which is not configured under registry.`);
+  try {
+    return await ask(registry);
+  } catch (error) {
+    return unreachable(`${write} did not take the change: ${reasonOf(error)}. Try again.`);
+  }
+}

@@ -1,0 +1,21 @@
+/** What the admin API shows and steers, handed in by the composition root. */
+import type { Problem } from '../errors.js';
+import type { Fleet, SourceName } from '../fleet/fleet.js';
+import type { Latest } from '../latest.js';
+import type { Metrics } from '../metrics.js';
+import type { Hearing, Registry } from '../registry/registry.js';
+import type { NodeStatus } from './node_status.js';
+
+export interface AdminState {
+  readonly fleet: Latest<Fleet>;
+  readonly problems: Latest<readonly Problem[]>;
+  readonly hearing: Latest<ReadonlyMap<SourceName, Hearing>>;
+  /** A kept last good is served because not every registry was heard yet. */
+  readonly stale: Latest<boolean>;
+  readonly registries: ReadonlyMap<SourceName, Registry>;
+  /** The registry that takes admin writes. */
+  readonly write: SourceName;
+  readonly nodes: Latest<readonly NodeStatus[]>;
+  readonly metrics: Metrics;
+  readonly version: string;
+}

@@ -1,0 +1,34 @@
+/** Every route there is, in the order the OpenAPI document shows them. */
+import type { Log } from '../log.js';
+import { catalogueRoutes } from './catalogue.js';
+import { exposedRoutes } from './exposed.js';
+import { healthRoutes } from './health.js';
+import { nodeRoutes } from './nodes.js';
+import { openapiRoute } from './openapi.js';
+import { pageRoute } from './page.js';
+import type { Readiness } from './readiness.js';
+import type { Route } from './route.js';
+import { serviceRoutes } from './services.js';
+import type { AdminState } from './state.js';
+
+export interface TableInput {
+  readonly state: AdminState;
+  readonly readiness: Readiness;
+  readonly log: Log;
+  readonly closing: AbortSignal;
+  readonly keepAliveMs: number;
+}
+
+export function routeTable({ state, readiness, log, ...rest }: TableInput): readonly Route[] {
+  const source = { fleet: state.fleet, complete: readiness.complete, ...rest };
+  const table: readonly Route[] = [
+    pageRoute(state, readiness),
+    ...serviceRoutes(state, log),
+    ...catalogueRoutes(state),
+    ...nodeRoutes(state),
+    ...exposedRoutes(source),
+    ...healthRoutes(state, readiness),
+    openapiRoute(state.version, () => table),
+  ];
+  return table;
+}

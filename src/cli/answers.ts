@@ -1,0 +1,94 @@
+/** What the commands read of the admin API's answers: the fields they show, and no more. */
+import { z } from 'zod';
+
+const eras = z.array(z.string());
+
+const serviceSummary = z.object({
+  name: z.string(),
+  state: z.string(),
+  reason: z.string().optional(),
+  versions: z.array(z.string()),
+  eras,
+  instances: z.object({ passing: z.number(), total: z.number() }),
+  tools: z.number(),
+  sources: z.array(z.string()),
+});
+
+export const serviceList = z.object({ services: z.array(serviceSummary) });
+
+const problem = z.object({
+  code: z.string(),
+  severity: z.enum(['error', 'warning']),
+  actor: z.string(),
+  path: z.string().optional(),
+  message: z.string(),
+  subject: z.record(z.string(), z.string()),
+});
+
+export const problemList = z.object({ problems: z.array(problem) });
+
+const tool = z.object({
+  name: z.string(),
+  title: z.string().optional(),
+  description: z.string().optional(),
+});
+
+export const serviceDetail = z.object({
+  summary: serviceSummary,
+  path: z.string(),
+  instances: z.array(
+    z.object({
+      id: z.string(),
+      source: z.string(),
+      version: z.string(),
+      url: z.string(),
+      zone: z.string(),
+      weight: z.number(),
+      passing: z.boolean(),
+      checkedBy: z.string(),
+    }),
+  ),
+  policy: z.record(z.string(), z.unknown()),
+  tools: z.array(tool),
+  problems: z.array(problem),
+});
+
+export const registered = z.object({
+  change: z.enum(['added', 'replaced']),
+  registration: z.object({
+    id: z.string(),
+    source: z.string(),
+    name: z.string(),
+    version: z.string(),
+  }),
+  warnings: z.array(problem),
+});
+
+export const removed = z.object({ removed: z.array(z.string()) });
+
+export const toolList = z.object({
+  tools: z.array(tool.extend({ service: z.string(), eras })),
+  missing: z.array(z.object({ service: z.string(), reason: z.string() })),
+});
+
+export const node = z.object({
+  id: z.string(),
+  envoyVersion: z.string(),
+  audience: z.string(),
+  address: z.string(),
+  connectedSince: z.string(),
+  inSync: z.boolean(),
+  kinds: z.record(
+    z.string(),
+    z.object({
+      acked: z.string(),
+      held: z.number(),
+      inFlight: z.boolean(),
+      lastNack: z
+        .object({ message: z.string(), resources: z.array(z.string()), at: z.string() })
+        .optional(),
+    }),
+  ),
+});
+
+export const nodeList = z.object({ nodes: z.array(node) });

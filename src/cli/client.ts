@@ -1,0 +1,94 @@
+/** The admin API over HTTP: answers are decoded once, problem details become readable failures. */
+import { z } from 'zod';
+import { reasonOf } from '../errors.js';
+import type { Invocation } from './command.js';
+import { Failure } from './failure.js';
+import { adminUrl } from './settings.js';
+import { plain } from './table.js';
+
+const deadlineMs = 15_000;
+
+const problemDetails = z.object({
+  title: z.string(),
+  detail: z.string(),
+  problems: z.array(z.object({ path: z.string().optional(), message: z.string() })).default([]),
+});
+
+export interface Told<T> {
+  readonly value: T;
+  /** The API's JSON, as it came. */
+  readonly json: string;
+}
+
+interface Sent {
+  readonly method: 'GET' | 'POST' | 'DELETE';
+  readonly path: string;
+  readonly body?: unknown;
+}
+
+export class AdminClient {
+  constructor(readonly url: string) {}
+
+  get<T>(path: string, schema: z.ZodType<T>): Promise<Told<T>> {
+    return this.send({ method: 'GET', path }, schema);
+  }
+
+  async send<T>({ method, path, body }: Sent, schema: z.ZodType<T>): Promise<Told<T>> {
+    const answer = await this.#fetch(path, {
+      method,
+      signal: AbortSignal.timeout(deadlineMs),
+      ...(body !== undefined && {
+        body: JSON.stringify(body),
+        headers: { 'content-type': 'application/json' },
+      }),
+    });
+    const json = (await answer.text()).trimEnd();
+    const content = parsed(json);
+    if (!answer.ok) throw refused(answer.status, json, content);
+    const decoded = schema.safeParse(content);
+    if (decoded.success) return { value: decoded.data, json };
+    throw new Failure(
+      `${this.url}${path} does not answer as the admin API of MCPX. ` +
+        `Name the right one with --admin, or use the same version on both sides.`,
+    );
+  }
+
+  async #fetch(path: string, init: RequestInit): Promise<Response> {
+    try {
+      return await fetch(`${this.url}${path}`, init);
+    } catch (error) {
+      if (error instanceof DOMException && error.name === 'TimeoutError')
+        throw new Failure(`${this.url} did not answer within ${deadlineMs / 1000} s.`);
+      const cause = error instanceof Error && error.cause ? error.cause : error;
+      const reason = reasonOf(cause).includes('ECONNREFUSED') ? '' : ` (${reasonOf(cause)})`;
+      throw new Failure(
+        `No control plane answers at ${this.url}${reason}. ` +
+          'Start one with `mcpx up`, or name it with --admin.',
+      );
+    }
+  }
+}
+
+export function clientOf(invocation: Invocation): AdminClient {
+  return new AdminClient(adminUrl(invocation));
+}
+
+/** One part of a path. */
+export const segment = (text: string): string => encodeURIComponent(text);
+
+function parsed(json: string): unknown {
+  try {
+    return JSON.parse(json);
+  } catch {
+    return undefined;
+  }
+}
+
+function refused(status: number, json: string, content: unknown): Failure {
+  const details = problemDetails.safeParse(content);
+  if (!details.success) return new Failure(`The admin API answered HTTP ${status}.`, 1, json);
+  const { title, detail, problems } = details.data;
+  if (problems.length < 2) return new Failure(plain(detail), 1, json);
+  const lines = problems.map(({ message }) => `  ${plain(message)}`);
+  return new Failure(`${plain(title)}:\n${lines.join('\n')}`, 1, json);
+}

@@ -1,0 +1,76 @@
+/** What a row of the command table is, and what a command is handed when it runs. */
+import type { Config } from '../config.js';
+import type { Outcome, Problem } from '../errors.js';
+import type { Terminal } from './terminal.js';
+
+/** What the CLI starts but does not know: wired by `main`, so that no command imports a room. */
+export interface Actions {
+  /** Each resolves with the exit code when the process is to end. */
+  up(config: Config, request: UpRequest): Promise<number>;
+  serve(config: Config): Promise<number>;
+  filter(config: Config): Promise<number>;
+  /** The YAML of an edge Envoy's bootstrap. */
+  bootstrap(settings: BootstrapSettings): Promise<string>;
+  findEnvoy(search: EnvoySearch): Promise<Outcome<FoundEnvoy>>;
+  /** One problem for every port of the configuration that cannot be bound now. */
+  portProblems(config: Config): Promise<readonly Problem[]>;
+}
+
+export interface UpRequest {
+  /** Starts the two demo servers too. */
+  readonly demo: boolean;
+  /** Shows everything once and ends. */
+  readonly once: boolean;
+  /** The flags that made the configuration, for the children to be started with. */
+  readonly flags: readonly string[];
+}
+
+export interface BootstrapSettings {
+  readonly node: string;
+  readonly xds: { readonly host: string; readonly port: number };
+  readonly adminPort: number;
+}
+
+interface EnvoySearch {
+  readonly binary: string;
+  readonly env: Environment;
+}
+
+interface FoundEnvoy {
+  readonly path: string;
+  readonly version: string;
+}
+
+export type Environment = Readonly<Record<string, string | undefined>>;
+
+/** 0 done, 1 failed, 2 wrong usage. */
+export type ExitCode = number;
+
+export interface Invocation {
+  readonly arguments: readonly (string | undefined)[];
+  /** As commander read them; a command decodes those it has. */
+  readonly options: Readonly<Record<string, unknown>>;
+  readonly terminal: Terminal;
+  readonly actions: Actions;
+}
+
+export type Run = (invocation: Invocation) => Promise<ExitCode>;
+
+export interface OptionRow {
+  readonly flags: string;
+  readonly description: string;
+  /** May be given several times. */
+  readonly repeated?: boolean;
+}
+
+export interface CommandRow {
+  /** Words as typed: `service list`. */
+  readonly path: string;
+  /** As commander writes them: `<name> [instance]`. */
+  readonly arguments?: string;
+  readonly summary: string;
+  readonly options?: readonly OptionRow[];
+  readonly example: string;
+  /** Loads the command's file only when it runs, so that `--help` stays quick. */
+  load(): Promise<Run>;
+}

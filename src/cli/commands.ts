@@ -1,0 +1,149 @@
+/** Every command there is, in the order `--help` shows them. */
+import type { CommandRow, OptionRow } from './command.js';
+
+/** Taken before and after every command. */
+export const sharedOptions: readonly OptionRow[] = [
+  { flags: '--admin <url>', description: 'the admin API (MCPX_ADMIN_URL; else from mcpx.yaml)' },
+  { flags: '--config <file>', description: 'mcpx.yaml, where it is not in this folder' },
+];
+
+/** What `mcpx NOUN` is about, for the nouns that have several verbs. */
+export const groups: Readonly<Record<string, string>> = {
+  service: 'the services and their instances',
+};
+
+const json: OptionRow = { flags: '--json', description: "print the API's JSON" };
+
+const processOptions: readonly OptionRow[] = [
+  { flags: '--data <folder>', description: 'where keys and the last good are kept' },
+  { flags: '--gateway-port <port>', description: 'where agents connect' },
+  { flags: '--admin-port <port>', description: 'where the admin API listens' },
+  { flags: '--xds-port <port>', description: 'where Envoys connect' },
+  { flags: '--filter-port <port>', description: 'where the filter service listens (ext_proc)' },
+  { flags: '--log-level <level>', description: 'debug, info, warn or error' },
+];
+
+export const commandTable: readonly CommandRow[] = [
+  {
+    path: 'up',
+    summary: 'start everything on this machine: control plane, filter service, one Envoy',
+    options: [
+      { flags: '--demo', description: 'start two demo MCP servers too' },
+      { flags: '--once', description: 'show that everything works, then end' },
+      ...processOptions,
+    ],
+    example: 'mcpx up --demo',
+    load: async () => (await import('./processes.js')).up,
+  },
+  {
+    path: 'serve',
+    summary: 'start the control plane alone',
+    options: processOptions,
+    example: 'mcpx serve --config mcpx.yaml',
+    load: async () => (await import('./processes.js')).serve,
+  },
+  {
+    path: 'filter',
+    summary: 'start the filter service alone',
+    options: processOptions,
+    example: 'mcpx filter --config mcpx.yaml',
+    load: async () => (await import('./processes.js')).filter,
+  },
+  {
+    path: 'bootstrap',
+    summary: 'print the bootstrap of an Envoy that connects here',
+    options: [
+      { flags: '--role <role>', description: 'edge' },
+      { flags: '--node <id>', description: 'what the Envoy is called (default: edge-HOSTNAME)' },
+      { flags: '--xds <host:port>', description: 'where it finds the control plane' },
+      { flags: '--json', description: 'print JSON instead of YAML' },
+    ],
+    example: 'mcpx bootstrap --role edge > edge.yaml && envoy -c edge.yaml',
+    load: async () => (await import('./bootstrap.js')).bootstrap,
+  },
+  {
+    path: 'service list',
+    summary: 'list every service: versions, eras, instances, tools, state',
+    options: [json],
+    example: 'mcpx service list',
+    load: async () => (await import('./service.js')).list,
+  },
+  {
+    path: 'service show',
+    arguments: '<name>',
+    summary: 'show all that is known of one service',
+    options: [json],
+    example: 'mcpx service show claims',
+    load: async () => (await import('./service.js')).show,
+  },
+  {
+    path: 'service register',
+    arguments: '[name]',
+    summary: 'register instances, by flags or from a file',
+    options: [
+      { flags: '--url <url>', description: 'where the server speaks MCP' },
+      { flags: '--version <version>', description: 'semantic version of the server' },
+      { flags: '--era <era>', description: 'auto, modern or legacy' },
+      { flags: '--tag <tag>', description: 'may be given several times', repeated: true },
+      { flags: '-f, --file <file>', description: 'YAML or JSON, one or a list; - for stdin' },
+      { flags: '--no-wait', description: 'do not wait until the server was asked for its tools' },
+      json,
+    ],
+    example: 'mcpx service register claims --url http://127.0.0.1:3000/mcp --version 2.1.0',
+    load: async () => (await import('./register.js')).register,
+  },
+  {
+    path: 'service remove',
+    arguments: '<name> [instance]',
+    summary: 'remove a service, or one of its instances',
+    options: [json],
+    example: 'mcpx service remove claims 127.0.0.1:3000',
+    load: async () => (await import('./service.js')).remove,
+  },
+  {
+    path: 'tools',
+    summary: 'list every tool that agents see',
+    options: [json],
+    example: 'mcpx tools',
+    load: async () => (await import('./tools.js')).tools,
+  },
+  {
+    path: 'call',
+    arguments: '<tool> [json]',
+    summary: 'call a tool through the gateway, as an agent would',
+    options: [
+      { flags: '--gateway <url>', description: 'the gateway (default: from mcpx.yaml)' },
+      { flags: '--json', description: 'print the MCP result as JSON' },
+    ],
+    example: `mcpx call everything__get-sum '{"a": 2, "b": 3}'`,
+    load: async () => (await import('./call.js')).call,
+  },
+  {
+    path: 'fleet',
+    arguments: '[node]',
+    summary: 'list the connected Envoys: what each holds, and what it refused',
+    options: [json],
+    example: 'mcpx fleet',
+    load: async () => (await import('./fleet.js')).fleet,
+  },
+  {
+    path: 'problems',
+    summary: 'list everything that is wrong at present, and who must act',
+    options: [json],
+    example: 'mcpx problems',
+    load: async () => (await import('./problems.js')).problems,
+  },
+  {
+    path: 'doctor',
+    summary: 'check this machine and say how to mend what is wrong',
+    options: [
+      {
+        flags: '--config [file]',
+        description: 'without a file: show the configuration in effect, secrets hidden',
+      },
+      { flags: '--json', description: 'print the checks as JSON' },
+    ],
+    example: 'mcpx doctor',
+    load: async () => (await import('./doctor.js')).doctor,
+  },
+];

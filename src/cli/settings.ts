@@ -1,0 +1,48 @@
+/** What a command needs of `mcpx.yaml`, the variables and its flags. */
+import { z } from 'zod';
+import { readConfig, type Config } from '../config.js';
+import type { Invocation } from './command.js';
+import { Failure } from './failure.js';
+
+const shared = z.object({ admin: z.string().optional(), config: z.string().optional() });
+
+export type Flags = Readonly<Record<string, unknown>>;
+
+/** The configuration in effect; `flags` win over everything else. */
+export function configFor({ options, terminal }: Invocation, flags: Flags = {}): Config {
+  const file = typeof options['config'] === 'string' ? options['config'] : undefined;
+  const { env, cwd } = terminal;
+  const read = readConfig({ file, env, cwd, flags });
+  if (read.ok) return read.value;
+  const reasons = read.problems.map(({ message }) => `  ${message}`).join('\n');
+  throw new Failure(`The configuration is wrong. Correct it, then try again:\n${reasons}`);
+}
+
+/** `--admin`, else MCPX_ADMIN_URL, else where the configuration puts it. */
+export function adminUrl(invocation: Invocation): string {
+  const { admin } = shared.pick({ admin: true }).parse(invocation.options);
+  const named = admin ?? invocation.terminal.env['MCPX_ADMIN_URL'];
+  if (named !== undefined && named !== '') return checkedUrl(named, '--admin');
+  return urlOf(configFor(invocation).admin);
+}
+
+/** `--gateway`, else where the configuration puts it. */
+export function gatewayUrl(invocation: Invocation, named: string | undefined): string {
+  return named === undefined
+    ? urlOf(configFor(invocation).gateway)
+    : checkedUrl(named, '--gateway');
+}
+
+/** Where something that listens on `host` is reached from this machine. */
+export function urlOf({ host, port }: { readonly host: string; readonly port: number }): string {
+  const everywhere: Readonly<Record<string, string>> = { '0.0.0.0': '127.0.0.1', '::': '[::1]' };
+  const reachable = everywhere[host] ?? (host.includes(':') ? `[${host}]` : host);
+  return `http://${reachable}:${port}`;
+}
+
+function checkedUrl(text: string, flag: string): string {
+  const url = /^https?:\/\//.test(text) ? text : `http://${text}`;
+  if (!URL.canParse(url))
+    throw new Failure(`${flag} must be an address such as http://127.0.0.1:8081, not ${text}.`, 2);
+  return url.replace(/\/+$/, '');
+}

@@ -1,0 +1,87 @@
+/** The HTTP face of the filter service: what Envoy sends to the cluster `mcpx_bridge`. */
+import http, { type IncomingMessage, type ServerResponse } from 'node:http';
+import { aggregatePath, requestBodyMax } from '../gateway_contract.js';
+import { reasonOf } from '../errors.js';
+import type { Log } from '../log.js';
+import { reply } from './aggregate.js';
+import { codes, emptyAnswer, errorAnswer, type Answer } from './answer.js';
+import type { Head } from './classify.js';
+import { forward, type Way } from './forward.js';
+import type { State } from './state.js';
+
+/** Sealed sessions of many services make long headers. */
+const headerBytesMax = 64 * 1024;
+
+/** Longer than Envoy keeps an idle connection, so that Envoy closes first and no request is lost. */
+const keepAliveMs = 2 * 60 * 60 * 1_000;
+
+export function createBridge(state: State, way: Way, log: Log): http.Server {
+  const options = { maxHeaderSize: headerBytesMax, keepAliveTimeout: keepAliveMs };
+  return http.createServer(options, (request, response) => {
+    serve(request, response, state, way).catch((error: unknown) => {
+      log.error({ reason: reasonOf(error) }, 'request failed');
+      if (response.headersSent) response.destroy();
+      else
+        write(response, errorAnswer(500, { code: codes.internalError, message: 'Internal error' }));
+    });
+  });
+}
+
+async function serve(
+  request: IncomingMessage,
+  response: ServerResponse,
+  state: State,
+  way: Way,
+): Promise<void> {
+  const path = (request.url ?? '').split('?', 1)[0];
+  const answer =
+    path === aggregatePath
+      ? await answerOrForward(request, response, state, way)
+      : emptyAnswer(404);
+  if (answer !== undefined) write(response, answer);
+}
+
+/** Undefined when a server's own answer was relayed. */
+async function answerOrForward(
+  request: IncomingMessage,
+  response: ServerResponse,
+  state: State,
+  way: Way,
+): Promise<Answer | undefined> {
+  const bytes = await readBytes(request);
+  if (bytes === undefined) return tooLarge;
+  const replied = await reply(headOf(request), bytes, state);
+  return replied.kind === 'answer' ? replied.answer : forward(replied, request, response, way);
+}
+
+function headOf({ method = '', headers }: IncomingMessage): Head {
+  const flat = Object.entries(headers).flatMap(([name, value]) =>
+    value === undefined ? [] : [[name, Array.isArray(value) ? value.join(', ') : value] as const],
+  );
+  return { verb: method, headers: Object.fromEntries(flat) };
+}
+
+const tooLarge: Answer = errorAnswer(413, {
+  code: codes.invalidRequest,
+  message: `The body is larger than ${requestBodyMax} bytes.`,
+});
+
+async function readBytes(request: IncomingMessage): Promise<Buffer | undefined> {
+  const chunks: Buffer[] = [];
+  let size = 0;
+  for await (const chunk of request.iterator({ destroyOnReturn: false })) {
+    const bytes = chunk as Buffer;
+    size += bytes.length;
+    if (size > requestBodyMax) return undefined;
+    chunks.push(bytes);
+  }
+  return Buffer.concat(chunks);
+}
+
+function write(response: ServerResponse, { status, headers, body }: Answer): void {
+  const bytes = Buffer.from(body);
+  const length = body === '' ? {} : { 'content-length': bytes.length };
+  // What is left of a body that was too large is not read: the connection ends.
+  const ending = status === 413 ? { connection: 'close' } : {};
+  response.writeHead(status, { ...headers, ...length, ...ending }).end(bytes);
+}

@@ -1,0 +1,81 @@
+/**
+ * What becomes of a request on `/mcp` at Envoy's ext_proc filter: a value, which
+ * `filter.ts` only translates. Most requests go to the bridge, unread; a call
+ * whose everything is known goes straight to its service (lane 2).
+ */
+import { sessionHeader } from '../gateway_contract.js';
+import { methodNotAllowed, sessionNotFound, type Answer } from './answer.js';
+import { routeCall, type RoutedCall } from './call.js';
+import type { CatalogueState } from './catalogue_fold.js';
+import { classify, saysModern, type Head } from './classify.js';
+import { offerOf } from './offer.js';
+import type { OpenSession, UpstreamSession } from './session.js';
+
+export type Decision =
+  /** Lane 3: as it is, to the HTTP face. */
+  | { readonly kind: 'bridge' }
+  | { readonly kind: 'need_body' }
+  | { readonly kind: 'answer'; readonly answer: Answer }
+  /** Lane 2: straight to a service. */
+  | {
+      readonly kind: 'route';
+      readonly body: Buffer;
+      readonly set: Readonly<Record<string, string>>;
+      readonly remove: readonly string[];
+    };
+
+/** What deciding may look up. */
+export interface Known {
+  readonly catalogue: CatalogueState;
+  session(id: string): OpenSession | undefined;
+  upstream(session: OpenSession, service: string): UpstreamSession | undefined;
+}
+
+const bridge: Decision = { kind: 'bridge' };
+const needBody: Decision = { kind: 'need_body' };
+
+/** The client's credentials are for the gateway: servers must not be given them (mcp-protocol.md 4.6). */
+export const withheldHeaders: readonly string[] = ['authorization', 'cookie'];
+
+export function decideHead(head: Head, hasBody: boolean): Decision {
+  if (head.verb === 'DELETE') return bridge;
+  if (head.verb !== 'POST') return { kind: 'answer', answer: methodNotAllowed };
+  if (!hasBody) return bridge;
+  if (!saysModern(head)) return head.headers[sessionHeader] === undefined ? bridge : needBody;
+  const method = head.headers['mcp-method']?.trim();
+  return method === undefined || method === 'tools/call' ? needBody : bridge;
+}
+
+export function decideBody(head: Head, bytes: Uint8Array, known: Known): Decision {
+  const classified = classify(head, bytes);
+  if (classified.kind === 'rejected') return { kind: 'answer', answer: classified.answer };
+  if (classified.kind !== 'legacy' && classified.kind !== 'modern') return bridge;
+  const { request } = classified;
+  if (request.method !== 'tools/call' || !known.catalogue.heard) return bridge;
+  const session = known.session(head.headers[sessionHeader] ?? '');
+  if (classified.kind === 'legacy' && session === undefined)
+    return { kind: 'answer', answer: sessionNotFound(request.idText) };
+  const routed = routeCall(request, classified.kind, offerOf(known.catalogue.services));
+  if (routed.kind === 'refused') return { kind: 'answer', answer: routed.answer };
+  // It may be down; the bridge can say so where Envoy would answer a bare 503.
+  if (routed.service.missing !== undefined) return bridge;
+  if (classified.kind === 'modern') return routeTo(routed, undefined);
+  const upstream = session && known.upstream(session, routed.service.name);
+  return upstream === undefined ? bridge : routeTo(routed, upstream);
+}
+
+type Routed = Extract<RoutedCall, { kind: 'routed' }>;
+
+function routeTo({ body, headers }: Routed, upstream: UpstreamSession | undefined): Decision {
+  const { set, remove } = sessionChange(upstream);
+  const withheld = [...withheldHeaders, ...remove];
+  return { kind: 'route', body, set: { ...headers, ...set }, remove: withheld };
+}
+
+/** The headers that put a request into an upstream session, or into none. */
+export function sessionChange(upstream: UpstreamSession | undefined) {
+  if (upstream === undefined) return { set: {}, remove: [sessionHeader] };
+  const version = { 'mcp-protocol-version': upstream.protocolVersion };
+  if (upstream.id === null) return { set: version, remove: [sessionHeader] };
+  return { set: { ...version, [sessionHeader]: upstream.id }, remove: [] };
+}

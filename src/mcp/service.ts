@@ -1,0 +1,100 @@
+/**
+ * The filter service: the catalogue from the control plane, session ids sealed
+ * with the shared key, and two faces that answer from both. Starts in that order.
+ */
+import type { Server as HttpServer } from 'node:http';
+import type { Config } from '../config.js';
+import { failed, problem, reasonOf, succeeded, type Outcome } from '../errors.js';
+import { aggregatePath, clusterHeader } from '../gateway_contract.js';
+import type { Log } from '../log.js';
+import type { Metrics } from '../metrics.js';
+import type { Target } from '../streamable.js';
+import { createBridge } from './bridge.js';
+import { watchCatalogue } from './catalogue.js';
+import { createFilter } from './filter.js';
+import { Sessions } from './session.js';
+import { readSessionKey } from './session_key.js';
+import { UpstreamSessions } from './upstream_sessions.js';
+
+export interface FilterService {
+  close(): Promise<void>;
+}
+
+/** Problems: `port_in_use`, and `config_invalid` when the session key cannot be read. */
+export async function startFilterService(
+  config: Config,
+  log: Log,
+  metrics: Metrics,
+): Promise<Outcome<FilterService>> {
+  const key = readSessionKey(config.data);
+  if (!key.ok) return key;
+  const { host, port, bridgePort } = config.filter;
+  const targetOf = (service: string): Target => ({
+    url: `http://localhost${aggregatePath}`,
+    socketPath: config.bridgeSocket,
+    headers: { [clusterHeader]: service },
+  });
+  const sessions = new Sessions(key.value);
+  const upstreams = new UpstreamSessions(targetOf);
+  const { admin } = config;
+  const catalogue = watchCatalogue(
+    `http://${hostInUrl(admin.host)}:${admin.port}/v1/exposed?watch=true`,
+    log,
+  );
+  const state = { catalogue: catalogue.state, sessions, upstreams };
+  const known = () => ({
+    catalogue: catalogue.state.value,
+    session: sessions.open.bind(sessions),
+    upstream: upstreams.known.bind(upstreams),
+  });
+  const bridge = createBridge(state, { targetOf, upstreams }, log);
+  const filter = createFilter(known, metrics, log);
+  const close = async () => {
+    catalogue.close();
+    await Promise.all([closeHttp(bridge), filter.close()]);
+  };
+  const listening = await Promise.allSettled([
+    listenHttp(bridge, host, bridgePort),
+    filter.listen(host, port),
+  ]);
+  const keys = ['filter.bridgePort', 'filter.port'] as const;
+  const ports = [bridgePort, port];
+  const problems = listening.flatMap((outcome, index) =>
+    outcome.status === 'fulfilled'
+      ? []
+      : [portProblem(keys[index] ?? '', ports[index] ?? 0, outcome.reason)],
+  );
+  if (problems.length > 0) {
+    await close();
+    return failed(...problems);
+  }
+  log.info({ host, port, bridgePort }, 'filter service listens');
+  return succeeded({ close });
+}
+
+function portProblem(path: string, port: number, cause: unknown) {
+  const message = `Port ${port} (${path}) cannot be listened on: ${reasonOf(cause)}.`;
+  return problem('port_in_use', { path }, `${message} Free it or set ${path} to another one.`);
+}
+
+/** What the control plane binds to is not always what one can dial. */
+function hostInUrl(host: string): string {
+  if (host === '0.0.0.0') return '127.0.0.1';
+  if (host === '::') return '[::1]';
+  return host.includes(':') ? `[${host}]` : host;
+}
+
+async function listenHttp(server: HttpServer, host: string, port: number): Promise<void> {
+  return new Promise((resolve, reject) => {
+    server.once('error', reject);
+    server.listen(port, host, () => resolve());
+  });
+}
+
+/** Streams in progress do not hold up the end: agents come again through a replica or a restart. */
+async function closeHttp(server: HttpServer): Promise<void> {
+  return new Promise((resolve) => {
+    server.close(() => resolve());
+    server.closeAllConnections();
+  });
+}

@@ -1,0 +1,303 @@
+/**
+ * Consul as a registry, and the only door to the `consul` package.
+ *
+ * Services with the tag `mcp` are found in the catalogue and each is followed
+ * with its checks; policies and what the admin API writes lie in KV under
+ * `mcpx/`. Every query is followed for itself; what they hold together is the
+ * report, once each was answered.
+ */
+import Consul from 'consul';
+import { z } from 'zod';
+import { failed, succeeded } from '../errors.js';
+import type { Outcome } from '../errors.js';
+import type { PolicyOverride, Registration } from '../fleet/fleet.js';
+import type { Log } from '../log.js';
+import { consulReason, follow, type BlockingOptions } from './blocking.js';
+import { Coalesced } from './coalesced.js';
+import {
+  mcpTag,
+  serviceEntries,
+  serviceHealthsSchema,
+  type ServiceHealth,
+} from './consul_service.js';
+import { decodeRegistration } from './decode.js';
+import { instanceEntry, instanceKey, instanceOfKey, policyEntry, storedInstance } from './keyed.js';
+import { LastGood, type Settled } from './last_good.js';
+import { changedMeanwhile, notFound, selfRegistered, unreachable } from './refusals.js';
+import type { Registry, RegistrationDocument, RegistryListener } from './registry.js';
+import { assembled, Reporter } from './reporter.js';
+
+export interface ConsulRegistryOptions {
+  /** As `http://127.0.0.1:8500`. */
+  readonly address: string;
+  /** '' for none. Never logged. */
+  readonly token: string;
+  /** '' for the agent's own. */
+  readonly datacenter: string;
+  readonly allowedTargets: readonly string[];
+  readonly log: Log;
+}
+
+export function createConsulRegistry(options: ConsulRegistryOptions): Registry {
+  return new ConsulRegistry(options);
+}
+
+/** Of what the package's types leave out: every query may block, and be cancelled. */
+interface Queries {
+  readonly catalog: { services(options: BlockingOptions): Promise<unknown> };
+  readonly health: {
+    service(options: BlockingOptions & { service: string; tag: string }): Promise<unknown>;
+  };
+  readonly kv: {
+    get(options: Partial<BlockingOptions> & { key: string; recurse: true }): Promise<unknown>;
+    set(options: { key: string; value: string; cas: string }): Promise<unknown>;
+    del(options: { key: string; cas: string }): Promise<unknown>;
+  };
+}
+
+/** One query that is followed, and where its answers go. */
+interface Query {
+  readonly query: (options: BlockingOptions) => Promise<unknown>;
+  readonly heard: (data: unknown) => void;
+}
+
+const folder = 'mcpx/';
+const catalogueSchema = z.record(z.string(), z.array(z.string()).nullable());
+const pairsSchema = z
+  .array(z.object({ Key: z.string(), Value: z.string().nullish(), ModifyIndex: z.number() }))
+  .default([]);
+
+/** A pair of Consul's KV, its key without the folder. */
+interface Stored {
+  readonly key: string;
+  readonly text: string;
+  readonly revision: string;
+}
+
+/** The instances of one service of the catalogue, and how to stop following them. */
+interface FollowedService {
+  readonly stopping: AbortController;
+  healths: readonly ServiceHealth[] | undefined;
+}
+
+class ConsulRegistry implements Registry {
+  readonly source = 'consul';
+  readonly #client: Consul;
+  readonly #queries: Queries;
+  readonly #closing = new AbortController();
+  readonly #fromServices = new LastGood<Registration>();
+  readonly #fromKv = new LastGood<Registration>();
+  readonly #policies = new LastGood<PolicyOverride>();
+  readonly #publisher = new Coalesced(() => this.#publish());
+  readonly #failures = new Map<string, string>();
+  readonly #services = new Map<string, FollowedService>();
+  #catalogueHeard = false;
+  #instancePairs: readonly Stored[] | undefined;
+  #policyPairs: readonly Stored[] | undefined;
+  #published = false;
+  #listed: Settled<Registration> = { values: new Map(), problems: [] };
+  #reporter: Reporter | undefined;
+
+  constructor(private readonly options: ConsulRegistryOptions) {
+    const { protocol, hostname, port } = new URL(options.address);
+    const secure = protocol === 'https:';
+    this.#client = new Consul({
+      host: hostname,
+      port: port === '' ? (secure ? 443 : 80) : Number(port),
+      secure,
+      defaults: {
+        ...(options.token === '' ? {} : { token: options.token }),
+        ...(options.datacenter === '' ? {} : { dc: options.datacenter }),
+      },
+    });
+    this.#queries = this.#client as unknown as Queries;
+  }
+
+  watch(listener: RegistryListener): void {
+    this.#reporter = new Reporter(this.source, listener);
+    const { catalog, kv } = this.#queries;
+    const { signal } = this.#closing;
+    this.#follow('catalogue', signal, {
+      query: (options) => catalog.services(options),
+      heard: (data) => this.#takeCatalogue(catalogueSchema.parse(data)),
+    });
+    this.#follow('instances', signal, {
+      query: (options) => kv.get({ ...options, key: `${folder}instances/`, recurse: true }),
+      heard: (data) => (this.#instancePairs = storedFrom(data)),
+    });
+    this.#follow('policies', signal, {
+      query: (options) => kv.get({ ...options, key: `${folder}services/`, recurse: true }),
+      heard: (data) => (this.#policyPairs = storedFrom(data)),
+    });
+  }
+
+  async put(document: RegistrationDocument): Promise<Outcome<Registration>> {
+    const context = { source: this.source, allowedTargets: this.options.allowedTargets } as const;
+    const decoded = decodeRegistration(document, context);
+    if (!decoded.ok) return decoded;
+    const registration = decoded.value.value;
+    const { name, id } = registration;
+    const listed = this.#listedAt(registration);
+    const target = { source: this.source, service: name, instance: id } as const;
+    if (listed !== undefined) return failed(selfRegistered({ ...target, instance: listed.id }));
+    return this.#write(name, async (stored) => {
+      const present = storedInstance(stored, registration);
+      const key = present?.key ?? instanceKey(name, id);
+      const done = await this.#queries.kv.set({
+        key: `${folder}${key}`,
+        value: JSON.stringify(document),
+        cas: present?.revision ?? '0',
+      });
+      if (done !== true) return failed(changedMeanwhile(target));
+      return succeeded({ ...registration, id: instanceOfKey(key)?.id ?? id });
+    });
+  }
+
+  async remove(service: string, instance?: string): Promise<Outcome<readonly string[]>> {
+    return this.#write(service, async (stored) => {
+      const wanted = stored.filter(({ key }) =>
+        [undefined, instanceOfKey(key)?.id].includes(instance),
+      );
+      if (wanted.length === 0) {
+        const target = { source: this.source, service, instance } as const;
+        return failed(
+          this.#isListed(service, instance) ? selfRegistered(target) : notFound(target),
+        );
+      }
+      const removed: string[] = [];
+      for (const { key, revision } of wanted) {
+        const id = instanceOfKey(key)?.id ?? key;
+        const done = await this.#queries.kv.del({ key: `${folder}${key}`, cas: revision });
+        if (done !== true)
+          return failed(changedMeanwhile({ source: this.source, service, instance: id }));
+        removed.push(id);
+      }
+      return succeeded(removed);
+    });
+  }
+
+  async close(): Promise<void> {
+    this.#closing.abort();
+    for (const { stopping } of this.#services.values()) stopping.abort();
+    await this.#publisher.settled();
+    this.#client.destroy();
+  }
+
+  #follow(name: string, signal: AbortSignal, { query, heard }: Query): void {
+    const following = {
+      query,
+      heard: (data: unknown) => {
+        heard(data);
+        this.#failures.delete(name);
+        this.#publisher.request();
+      },
+      failed: (reason: string) => {
+        this.options.log.debug({ query: name, reason }, 'consul query failed');
+        this.#failures.set(name, reason);
+        this.#publisher.request();
+      },
+    };
+    void follow(following, signal);
+  }
+
+  #takeCatalogue(catalogue: z.output<typeof catalogueSchema>): void {
+    this.#catalogueHeard = true;
+    const names = Object.keys(catalogue).filter((name) => catalogue[name]?.includes(mcpTag));
+    for (const [name, { stopping }] of this.#services)
+      if (!names.includes(name)) {
+        stopping.abort();
+        this.#services.delete(name);
+        this.#failures.delete(`service ${name}`);
+      }
+    for (const name of names) if (!this.#services.has(name)) this.#followService(name);
+  }
+
+  #followService(service: string): void {
+    const followed: FollowedService = { stopping: new AbortController(), healths: undefined };
+    this.#services.set(service, followed);
+    this.#follow(`service ${service}`, followed.stopping.signal, {
+      query: (options) => this.#queries.health.service({ ...options, service, tag: mcpTag }),
+      heard: (data) => (followed.healths = serviceHealthsSchema.parse(data)),
+    });
+  }
+
+  #publish(): void {
+    if (this.#closing.signal.aborted) return;
+    const [failure] = this.#failures.values();
+    if (failure !== undefined) this.#reporter?.hearing({ state: 'lost', reason: failure });
+    if (!this.#everythingHeard()) return;
+    this.#published = true;
+    this.#report();
+    if (failure === undefined) this.#reporter?.hearing({ state: 'heard' });
+  }
+
+  /** Later on, a service that is new in the catalogue does not hold up the others. */
+  #everythingHeard(): boolean {
+    if (this.#published) return true;
+    const services = [...this.#services.values()];
+    return (
+      this.#catalogueHeard &&
+      this.#instancePairs !== undefined &&
+      this.#policyPairs !== undefined &&
+      services.every(({ healths }) => healths !== undefined)
+    );
+  }
+
+  #report(): void {
+    const { allowedTargets } = this.options;
+    const context = { source: this.source, allowedTargets } as const;
+    const healths = [...this.#services.values()].map((followed) => followed.healths ?? []);
+    this.#listed = this.#fromServices.settle(
+      healths.flatMap((ofService) => serviceEntries(ofService, allowedTargets)),
+    );
+    const written = this.#fromKv.settle(
+      (this.#instancePairs ?? []).map((pair) => instanceEntry(pair, context)),
+    );
+    const policies = this.#policies.settle(
+      (this.#policyPairs ?? []).map((pair) => policyEntry(pair, context)),
+    );
+    const instances = {
+      values: new Map([...this.#listed.values, ...written.values]),
+      problems: [...this.#listed.problems, ...written.problems],
+    };
+    this.#reporter?.report(assembled(this.source, instances, policies));
+  }
+
+  #listedAt({ name, host, port }: Registration): Registration | undefined {
+    return [...this.#listed.values.values()].find(
+      (listed) => listed.name === name && listed.host === host && listed.port === port,
+    );
+  }
+
+  #isListed(service: string, instance: string | undefined): boolean {
+    return [...this.#listed.values.values()].some(
+      ({ name, id }) => name === service && [undefined, id].includes(instance),
+    );
+  }
+
+  /** Runs `change` on what KV holds of the service now. */
+  async #write<T>(
+    service: string,
+    change: (stored: readonly Stored[]) => Promise<Outcome<T>>,
+  ): Promise<Outcome<T>> {
+    try {
+      const key = `${folder}instances/${service}/`;
+      return await change(storedFrom(await this.#queries.kv.get({ key, recurse: true })));
+    } catch (error) {
+      const target = { source: this.source, service } as const;
+      return failed(unreachable(target, this.options.address, consulReason(error)));
+    }
+  }
+}
+
+/** Without the entries that Consul's page makes for folders. */
+function storedFrom(data: unknown): Stored[] {
+  return pairsSchema
+    .parse(data)
+    .filter(({ Key }) => !Key.endsWith('/'))
+    .map(({ Key, Value, ModifyIndex }) => ({
+      key: Key.slice(folder.length),
+      text: Value ?? '',
+      revision: String(ModifyIndex),
+    }));
+}

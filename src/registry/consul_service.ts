@@ -1,0 +1,172 @@
+/**
+ * A service of Consul's catalogue as a registration: its flat `mcp-…` Meta
+ * keys become the fields of a document, and Consul's checks its health.
+ */
+import { z } from 'zod';
+import { nearest } from '../config.js';
+import { failed, problem } from '../errors.js';
+import type { Outcome, Problem } from '../errors.js';
+import type { Registration } from '../fleet/fleet.js';
+import { hostAndPort } from './address.js';
+import { decodeRegistration, type Decoded } from './decode.js';
+import type { Entry } from './last_good.js';
+
+/** Marks a service of Consul as an MCP server. */
+export const mcpTag = 'mcp';
+
+const serviceHealthSchema = z.object({
+  Node: z.object({ Node: z.string(), Address: z.string() }),
+  Service: z.object({
+    ID: z.string(),
+    Service: z.string(),
+    Address: z.string(),
+    Port: z.number(),
+    Tags: z.array(z.string()).nullable(),
+    Meta: z.record(z.string(), z.string()).nullable(),
+  }),
+  Checks: z.array(z.object({ Status: z.string() })).nullable(),
+});
+
+/** What `/v1/health/service/<name>` answers. */
+export const serviceHealthsSchema = z.array(serviceHealthSchema);
+
+export type ServiceHealth = z.output<typeof serviceHealthSchema>;
+
+type Reading = (text: string) => unknown;
+
+const asText: Reading = (text) => text;
+const asNumber: Reading = (text) => (/^\d+$/.test(text) ? Number(text) : text);
+const asFlag: Reading = (text) => (['true', 'false'].includes(text) ? text === 'true' : text);
+const asList: Reading = (text) =>
+  text
+    .split(',')
+    .map((item) => item.trim())
+    .filter((item) => item !== '');
+
+/** Meta key → the field it sets and how its text is read. Consul allows no dots in keys. */
+const metaFields: ReadonlyMap<string, readonly [field: string, read: Reading]> = new Map([
+  ['mcp-version', ['version', asText]],
+  ['mcp-era', ['era', asText]],
+  ['mcp-zone', ['zone', asText]],
+  ['mcp-weight', ['weight', asNumber]],
+  ['mcp-priority', ['priority', asNumber]],
+  ['mcp-prefix', ['expose.prefix', asFlag]],
+  ['mcp-tools', ['expose.tools', asList]],
+  ['mcp-timeout', ['traffic.timeout', asText]],
+  ['mcp-retries', ['traffic.retries', asNumber]],
+  ['mcp-balance', ['traffic.balance', asText]],
+  ['mcp-outlier-errors', ['traffic.outlier.consecutiveErrors', asNumber]],
+  ['mcp-outlier-interval', ['traffic.outlier.interval', asText]],
+  ['mcp-outlier-ejection', ['traffic.outlier.ejection', asText]],
+  ['mcp-breaker-connections', ['traffic.breaker.connections', asNumber]],
+  ['mcp-breaker-pending', ['traffic.breaker.pending', asNumber]],
+  ['mcp-breaker-requests', ['traffic.breaker.requests', asNumber]],
+  ['mcp-tls', ['tls.mode', asText]],
+  ['mcp-spiffe', ['tls.spiffe', asText]],
+  ['mcp-depends-on', ['dependsOn', asList]],
+]);
+
+const pathKey = 'mcp-path';
+
+const fieldNames: ReadonlyMap<string, string> = new Map([
+  ['name', 'Service'],
+  ['url', 'Address:Port'],
+  ...[...metaFields].map(([key, [field]]) => [field, `Meta.${key}`] as const),
+]);
+
+/** All instances of one service; an id that two nodes use gets the node's name from the second on. */
+export function serviceEntries(
+  healths: readonly ServiceHealth[],
+  allowedTargets: readonly string[],
+): Entry<Registration>[] {
+  const byNode = [...healths].sort((one, other) => (one.Node.Node < other.Node.Node ? -1 : 1));
+  const seen = new Set<string>();
+  return byNode.map((health) => {
+    const { ID } = health.Service;
+    const id = seen.has(ID) ? `${ID}@${health.Node.Node}` : ID;
+    seen.add(ID);
+    return serviceEntry(health, id, allowedTargets);
+  });
+}
+
+function serviceEntry(
+  health: ServiceHealth,
+  id: string,
+  allowedTargets: readonly string[],
+): Entry<Registration> {
+  const passing = !(health.Checks ?? []).some(({ Status }) => Status === 'critical');
+  return {
+    key: `${health.Service.Service}/${health.Node.Node}/${health.Service.ID}`,
+    fingerprint: JSON.stringify([id, passing, health.Service, health.Node.Address]),
+    decode: () => decodeService(health, { id, passing, allowedTargets }),
+    refresh: (good) => (good.passing === passing ? good : { ...good, passing }),
+  };
+}
+
+interface ServiceContext {
+  readonly id: string;
+  readonly passing: boolean;
+  readonly allowedTargets: readonly string[];
+}
+
+function decodeService(
+  health: ServiceHealth,
+  { id, passing, allowedTargets }: ServiceContext,
+): Outcome<Decoded<Registration>> {
+  const { Service: name, Meta } = health.Service;
+  const meta = Object.entries(Meta ?? {});
+  const subject = { source: 'consul', service: name, instance: id };
+  const complain = (path: string, message: string): Problem =>
+    problem('registration_invalid', { ...subject, path }, `${path} ${message}.`);
+  const problems = meta
+    .filter(([key]) => key.startsWith('mcp-') && key !== pathKey && !metaFields.has(key))
+    .map(([key]) => complain(`Meta.${key}`, `is not a known key; ${hintFor(key)}`));
+  const path = Meta?.[pathKey] ?? '/mcp';
+  const pathIsRight = /^\/[^?#\s]*$/.test(path);
+  if (!pathIsRight)
+    problems.push(complain(`Meta.${pathKey}`, 'must be a path such as /mcp, without ? and #'));
+  const document = documentOf(health, pathIsRight ? path : '/mcp');
+  const decoded = decodeRegistration(document, {
+    source: 'consul',
+    allowedTargets,
+    id,
+    checkedBy: 'registry',
+    passing,
+    fieldNames,
+  });
+  if (problems.length === 0) return decoded;
+  return failed(...problems, ...(decoded.ok ? [] : decoded.problems));
+}
+
+function documentOf({ Service, Node }: ServiceHealth, path: string): Record<string, unknown> {
+  const host = Service.Address === '' ? Node.Address : Service.Address;
+  const meta = Object.entries(Service.Meta ?? {});
+  const document: Record<string, unknown> = {
+    name: Service.Service,
+    url: `http://${hostAndPort({ host, port: Service.Port })}${path}`,
+    tags: (Service.Tags ?? []).filter((tag) => tag !== mcpTag),
+    metadata: Object.fromEntries(meta.filter(([key]) => !key.startsWith('mcp-'))),
+  };
+  for (const [key, text] of meta) {
+    const known = metaFields.get(key);
+    if (known !== undefined) setField(document, known[0].split('.'), known[1](text));
+  }
+  return document;
+}
+
+function setField(target: Record<string, unknown>, path: readonly string[], value: unknown): void {
+  const [key = '', ...rest] = path;
+  if (rest.length === 0) {
+    target[key] = value;
+    return;
+  }
+  const inner = (target[key] ?? {}) as Record<string, unknown>;
+  target[key] = inner;
+  setField(inner, rest, value);
+}
+
+function hintFor(key: string): string {
+  const known = [pathKey, ...metaFields.keys()];
+  const near = nearest(key, known);
+  return near === undefined ? `known are ${known.join(', ')}` : `did you mean ${near}?`;
+}

@@ -1,0 +1,244 @@
+/**
+ * etcd as a registry, and the only door to `etcd3`.
+ *
+ * Everything under the prefix is listed, then watched from that revision on.
+ * A watch that breaks for whatever reason (connection, compaction) ends the
+ * session: the next one lists anew with a client of its own, so neither the
+ * client's circuit breaker nor a gap in its replay can hide a change.
+ */
+import { setTimeout as delay } from 'node:timers/promises';
+import { Etcd3, type IKeyValue, type IWatchResponse, type Watcher } from 'etcd3';
+import { failed, reasonOf, succeeded } from '../errors.js';
+import type { Outcome } from '../errors.js';
+import type { PolicyOverride, Registration } from '../fleet/fleet.js';
+import type { Log } from '../log.js';
+import { Backoff } from './backoff.js';
+import { Coalesced } from './coalesced.js';
+import { decodeRegistration } from './decode.js';
+import { instanceEntry, instanceKey, instanceOfKey, policyEntry, storedInstance } from './keyed.js';
+import { LastGood } from './last_good.js';
+import { changedMeanwhile, notFound, selfRegistered, unreachable } from './refusals.js';
+import type { Registry, RegistrationDocument, RegistryListener } from './registry.js';
+import { assembled, Reporter } from './reporter.js';
+
+export interface EtcdRegistryOptions {
+  readonly endpoints: readonly string[];
+  /** As `/mcpx`; keys are `/mcpx/instances/<service>/<id>` and `/mcpx/services/<name>`. */
+  readonly prefix: string;
+  readonly allowedTargets: readonly string[];
+  readonly log: Log;
+}
+
+export function createEtcdRegistry(options: EtcdRegistryOptions): Registry {
+  return new EtcdRegistry(options);
+}
+
+const callMs = 5_000;
+const detachMs = 500;
+
+/** A key without the prefix, its text, and what a compare-and-set needs. */
+interface Stored {
+  readonly key: string;
+  readonly text: string;
+  readonly revision: string;
+  /** Under a lease: put there by the server itself, and gone with it. */
+  readonly leased: boolean;
+}
+
+class EtcdRegistry implements Registry {
+  readonly source = 'etcd';
+  readonly #prefix: string;
+  readonly #closing = new AbortController();
+  readonly #instances = new LastGood<Registration>();
+  readonly #policies = new LastGood<PolicyOverride>();
+  readonly #publisher = new Coalesced(() => this.#publish());
+  #held = new Map<string, Stored>();
+  #reporter: Reporter | undefined;
+  #watching: Promise<void> | undefined;
+
+  constructor(private readonly options: EtcdRegistryOptions) {
+    this.#prefix = `${options.prefix.replace(/\/+$/, '')}/`;
+  }
+
+  watch(listener: RegistryListener): void {
+    this.#reporter = new Reporter(this.source, listener);
+    this.#watching = this.#keepWatching(this.#reporter);
+  }
+
+  async put(document: RegistrationDocument): Promise<Outcome<Registration>> {
+    const context = { source: this.source, allowedTargets: this.options.allowedTargets } as const;
+    const decoded = decodeRegistration(document, context);
+    if (!decoded.ok) return decoded;
+    const registration = decoded.value.value;
+    const { name, id } = registration;
+    const target = { source: this.source, service: name, instance: id } as const;
+    return this.#write(name, async (client, stored) => {
+      const present = storedInstance(stored, registration);
+      if (present?.leased === true) return failed(selfRegistered(target));
+      const key = present?.key ?? instanceKey(name, id);
+      const put = await client
+        .if(this.#prefix + key, 'Mod', '==', Number(present?.revision ?? 0))
+        .then(client.put(this.#prefix + key).value(JSON.stringify(document)))
+        .commit();
+      if (!put.succeeded) return failed(changedMeanwhile(target));
+      return succeeded({ ...registration, id: instanceOfKey(key)?.id ?? id });
+    });
+  }
+
+  async remove(service: string, instance?: string): Promise<Outcome<readonly string[]>> {
+    return this.#write(service, async (client, stored) => {
+      const wanted = stored.filter(({ key }) =>
+        [undefined, instanceOfKey(key)?.id].includes(instance),
+      );
+      const own = wanted.filter(({ leased }) => !leased);
+      if (own.length === 0) {
+        const target = { source: this.source, service, instance } as const;
+        return failed(wanted.length > 0 ? selfRegistered(target) : notFound(target));
+      }
+      const removed: string[] = [];
+      for (const { key, revision } of own) {
+        const id = instanceOfKey(key)?.id ?? key;
+        const deleted = await client
+          .if(this.#prefix + key, 'Mod', '==', Number(revision))
+          .then(client.delete().key(this.#prefix + key))
+          .commit();
+        if (!deleted.succeeded)
+          return failed(changedMeanwhile({ source: this.source, service, instance: id }));
+        removed.push(id);
+      }
+      return succeeded(removed);
+    });
+  }
+
+  async close(): Promise<void> {
+    this.#closing.abort();
+    await this.#watching;
+    await this.#publisher.settled();
+  }
+
+  async #keepWatching(reporter: Reporter): Promise<void> {
+    const { signal } = this.#closing;
+    const backoff = new Backoff();
+    while (!signal.aborted) {
+      const client = this.#connect();
+      try {
+        const revision = await this.#list(client);
+        await this.#follow(client, revision, () => {
+          backoff.reset();
+          reporter.hearing({ state: 'heard' });
+        });
+      } catch (error) {
+        const reason = reasonOf(error);
+        this.options.log.debug({ reason }, 'etcd session ended');
+        if (!this.#closing.signal.aborted) reporter.hearing({ state: 'lost', reason });
+      } finally {
+        client.close();
+      }
+      await backoff.wait(signal);
+    }
+  }
+
+  #connect(): Etcd3 {
+    return new Etcd3({
+      hosts: [...this.options.endpoints],
+      dialTimeout: callMs,
+      defaultCallOptions: ({ isStream }) => (isStream ? {} : { deadline: Date.now() + callMs }),
+      grpcOptions: {
+        'grpc.keepalive_time_ms': 10_000,
+        'grpc.keepalive_timeout_ms': 5_000,
+        'grpc.max_receive_message_length': 64 * 1024 * 1024,
+      },
+    });
+  }
+
+  /** Everything under the prefix becomes what is held; the revision it was read at. */
+  async #list(client: Etcd3): Promise<string> {
+    const { kvs, header } = await client.getAll().prefix(this.#prefix).exec();
+    const stored = kvs.map((pair) => this.#storedFrom(pair));
+    this.#held = new Map(stored.map((entry) => [entry.key, entry]));
+    this.#publisher.request();
+    return header.revision;
+  }
+
+  /** Ends only by throwing, or when the registry is closed. */
+  async #follow(client: Etcd3, revision: string, connected: () => void): Promise<void> {
+    const { signal } = this.#closing;
+    const first = (BigInt(revision) + 1n).toString();
+    // Not `create()`: it answers a turn later, when the first changes may have passed.
+    const watcher = client.watch().prefix(this.#prefix).startRevision(first).watcher();
+    try {
+      await new Promise<void>((resolve, reject) => {
+        signal.addEventListener('abort', () => resolve(), { once: true });
+        if (signal.aborted) resolve();
+        watcher
+          .on('connected', connected)
+          .on('data', (change) => this.#apply(change))
+          .on('disconnected', reject)
+          .on('error', reject)
+          .on('end', () => reject(new Error('etcd ended the watch')));
+      });
+    } finally {
+      await detach(watcher);
+    }
+  }
+
+  #apply({ events }: IWatchResponse): void {
+    for (const { type, kv } of events) {
+      const stored = this.#storedFrom(kv);
+      if (type === 'Delete') this.#held.delete(stored.key);
+      else this.#held.set(stored.key, stored);
+    }
+    this.#publisher.request();
+  }
+
+  #storedFrom({ key, value, mod_revision: revision, lease }: IKeyValue): Stored {
+    return {
+      key: key.toString().slice(this.#prefix.length),
+      text: value.toString(),
+      revision,
+      leased: lease !== '0',
+    };
+  }
+
+  #publish(): void {
+    if (this.#closing.signal.aborted) return;
+    const context = { source: this.source, allowedTargets: this.options.allowedTargets } as const;
+    const held = [...this.#held.values()].sort((one, other) => (one.key < other.key ? -1 : 1));
+    const under = (folder: string): Stored[] => held.filter(({ key }) => key.startsWith(folder));
+    const instances = under('instances/').map((stored) => instanceEntry(stored, context));
+    const policies = under('services/').map((stored) => policyEntry(stored, context));
+    this.#reporter?.report(
+      assembled(this.source, this.#instances.settle(instances), this.#policies.settle(policies)),
+    );
+  }
+
+  /** Runs `change` on what etcd holds of the service now, with a client of its own. */
+  async #write<T>(
+    service: string,
+    change: (client: Etcd3, stored: readonly Stored[]) => Promise<Outcome<T>>,
+  ): Promise<Outcome<T>> {
+    const client = this.#connect();
+    try {
+      const folder = `${this.#prefix}instances/${service}/`;
+      const { kvs } = await client.getAll().prefix(folder).exec();
+      return await change(
+        client,
+        kvs.map((pair) => this.#storedFrom(pair)),
+      );
+    } catch (error) {
+      const target = { source: this.source, service } as const;
+      return failed(unreachable(target, this.options.endpoints.join(', '), reasonOf(error)));
+    } finally {
+      client.close();
+    }
+  }
+}
+
+/** A watcher left attached would try to connect for ever, also with a closed client. */
+async function detach(watcher: Watcher): Promise<void> {
+  watcher.removeAllListeners();
+  watcher.on('error', () => undefined);
+  const cancelled = Promise.resolve().then(() => watcher.cancel());
+  const patience = delay(detachMs, undefined, { ref: false });
+  await Promise.race([cancelled.catch(() => undefined), patience]);
+}

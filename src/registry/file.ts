@@ -1,0 +1,227 @@
+/** The embedded registry: one YAML file that is the user's, watched, and written atomically. */
+import { mkdir, readFile } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
+import { watch, type FSWatcher } from 'chokidar';
+import writeFileAtomic from 'write-file-atomic';
+import { failed, problem, reasonOf, succeeded } from '../errors.js';
+import type { Outcome, Problem } from '../errors.js';
+import type { Registration } from '../fleet/fleet.js';
+import type { Log } from '../log.js';
+import { Coalesced } from './coalesced.js';
+import { decodeRegistration } from './decode.js';
+import { LastGood, type Entry } from './last_good.js';
+import { notFound } from './refusals.js';
+import type { Registry, RegistrationDocument, RegistryListener, Report } from './registry.js';
+import { assembled, Reporter } from './reporter.js';
+import { nameOf, readServices, withoutService, withService } from './services_yaml.js';
+
+export interface FileRegistryOptions {
+  /** Absolute path of `services.yaml`; it need not exist. */
+  readonly path: string;
+  readonly allowedTargets: readonly string[];
+  readonly log: Log;
+}
+
+export function createFileRegistry(options: FileRegistryOptions): Registry {
+  return new FileRegistry(options);
+}
+
+/** Network folders give no events, and a folder that is made anew is not followed. */
+const rereadMs = 2_000;
+/** How long a file that lost text must stay the same to be believed. */
+const shrunkMs = 50;
+const writeAttempts = 3;
+
+const emptyReport: Report = {
+  source: 'file',
+  registrations: [],
+  policies: new Map(),
+  problems: [],
+};
+
+class FileRegistry implements Registry {
+  readonly source = 'file';
+  readonly #instances = new LastGood<Registration>();
+  readonly #reader = new Coalesced(() => this.#read());
+  #reporter: Reporter | undefined;
+  #watcher: FSWatcher | undefined;
+  #reread: NodeJS.Timeout | undefined;
+  #text: string | undefined;
+  #report = emptyReport;
+  #writing: Promise<unknown> = Promise.resolve();
+  #closed = false;
+
+  constructor(private readonly options: FileRegistryOptions) {}
+
+  watch(listener: RegistryListener): void {
+    this.#reporter = new Reporter(this.source, listener);
+    void this.#watchFolder();
+    this.#reread = setInterval(() => this.#reader.request(), rereadMs);
+    this.#reader.request();
+  }
+
+  async put(document: RegistrationDocument): Promise<Outcome<Registration>> {
+    const { allowedTargets, path } = this.options;
+    const decoded = decodeRegistration(document, { source: this.source, allowedTargets });
+    if (!decoded.ok) return decoded;
+    const edited = await this.#edit((text) => {
+      const next = withService(text, document, path);
+      return next.ok ? succeeded({ text: next.value }) : next;
+    });
+    return edited.ok ? succeeded(decoded.value.value) : edited;
+  }
+
+  async remove(service: string, instance?: string): Promise<Outcome<readonly string[]>> {
+    const { path } = this.options;
+    const edited = await this.#edit((text) => {
+      const next = withoutService(text, { service, instance }, path);
+      return next.ok && next.value.removed.length === 0
+        ? failed(notFound({ source: this.source, service, instance }))
+        : next;
+    });
+    return edited.ok ? succeeded(edited.value.removed) : edited;
+  }
+
+  async close(): Promise<void> {
+    this.#closed = true;
+    clearInterval(this.#reread);
+    await this.#watcher?.close();
+    await this.#reader.settled();
+    await this.#writing;
+  }
+
+  async #watchFolder(): Promise<void> {
+    const { path, log } = this.options;
+    const folder = dirname(path);
+    await mkdir(folder, { recursive: true }).catch(() => undefined);
+    if (this.#closed) return;
+    // A Kubernetes ConfigMap changes by swapping the link `..data` beside the file.
+    const concerns = (changed: string): boolean =>
+      changed === folder || changed === path || changed.startsWith(join(folder, '..data'));
+    this.#watcher = watch(folder, {
+      depth: 0,
+      ignoreInitial: true,
+      atomic: false,
+      ignored: (changed) => !concerns(changed),
+    })
+      .on('all', () => this.#reader.request())
+      // What changed between the first reading and now gave no event.
+      .on('ready', () => this.#reader.request())
+      .on('error', (error) => log.warn({ path, reason: reasonOf(error) }, 'file watch failed'));
+  }
+
+  async #read(): Promise<void> {
+    if (this.#closed) return;
+    try {
+      this.#take(await this.#believableText());
+    } catch (error) {
+      const { path } = this.options;
+      const message = `${path} cannot be read: ${reasonOf(error)}. What it held before stays.`;
+      this.#lost(problem('registry_unreadable', { source: this.source, path }, message));
+    }
+  }
+
+  /**
+   * The file's text; '' when there is no file. Who overwrites a file in place
+   * empties it first, so a text that got shorter counts once it stays the same.
+   */
+  async #believableText(): Promise<string> {
+    const { path } = this.options;
+    let text = await textOf(path);
+    while (text.length < (this.#text ?? '').length && !this.#closed) {
+      await delay(shrunkMs);
+      const again = await textOf(path);
+      if (again === text) break;
+      text = again;
+    }
+    return text;
+  }
+
+  #take(text: string): void {
+    if (text !== this.#text) {
+      const services = readServices(text, this.options.path);
+      if (!services.ok) {
+        this.#lost(...services.problems);
+        return;
+      }
+      this.#text = text;
+      this.#report = assembled(this.source, this.#instances.settle(this.#entries(services.value)));
+    }
+    this.#reporter?.report(this.#report);
+    this.#reporter?.hearing({ state: 'heard' });
+  }
+
+  #lost(...problems: readonly Problem[]): void {
+    const reason = problems.map(({ message }) => message).join(' ');
+    this.#reporter?.hearing({ state: 'lost', reason });
+    this.#reporter?.report({
+      ...this.#report,
+      problems: [...this.#report.problems, ...problems],
+    });
+  }
+
+  #entries(documents: readonly unknown[]): Entry<Registration>[] {
+    const seen = new Map<string, number>();
+    return documents.map((document, index) => {
+      const { service, instance } = nameOf(document);
+      const name = `${service ?? ''}/${instance ?? ''}`;
+      const count = (seen.get(name) ?? 0) + 1;
+      seen.set(name, count);
+      return {
+        key: `${name}/${count}`,
+        fingerprint: `${index} ${JSON.stringify(document)}`,
+        decode: () =>
+          decodeRegistration(document, {
+            source: this.source,
+            allowedTargets: this.options.allowedTargets,
+            at: `services[${index}]`,
+          }),
+        isHeirOf: (good) => (instance === undefined ? good.name === service : good.id === instance),
+      };
+    });
+  }
+
+  /** One edit after the other; applied anew when somebody else wrote the file meanwhile. */
+  async #edit<T extends { readonly text: string }>(
+    change: (text: string) => Outcome<T>,
+  ): Promise<Outcome<T>> {
+    const turn = this.#writing.then(() => this.#editNow(change));
+    this.#writing = turn;
+    return turn;
+  }
+
+  async #editNow<T extends { readonly text: string }>(
+    change: (text: string) => Outcome<T>,
+  ): Promise<Outcome<T>> {
+    const { path } = this.options;
+    const subject = { source: this.source, path };
+    try {
+      for (let attempt = 0; attempt < writeAttempts; attempt++) {
+        const before = await textOf(path);
+        const edited = change(before);
+        if (!edited.ok) return edited;
+        if ((await textOf(path)) !== before) continue;
+        await mkdir(dirname(path), { recursive: true });
+        await writeFileAtomic(path, edited.value.text);
+        this.#text = undefined;
+        this.#reader.request();
+        return edited;
+      }
+      const message = `Somebody else keeps writing ${path}; nothing was changed, try again.`;
+      return failed(problem('write_conflict', subject, message));
+    } catch (error) {
+      const message = `${path} cannot be written: ${reasonOf(error)}.`;
+      return failed(problem('registry_unreachable', subject, message));
+    }
+  }
+}
+
+async function textOf(path: string): Promise<string> {
+  try {
+    return await readFile(path, 'utf8');
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return '';
+    throw error;
+  }
+}

@@ -1,0 +1,152 @@
+/**
+ * What a registration and a policy document may say, field by field. The same
+ * schemas validate input and describe it in the admin API's OpenAPI document.
+ *
+ * Every `error` here ends the sentence "… must be"; `explain` completes it.
+ */
+import { parse as parseVersion } from 'semver';
+import { z } from 'zod';
+import { defaultPolicy } from '../fleet/defaults.js';
+import { formatDuration, parseDuration } from './duration.js';
+
+const hour = 3_600_000;
+const dnsLabel = /^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$/;
+const labelExpected = 'a DNS label: lowercase letters, digits and -, at most 63 characters';
+const versionExpected = 'a semantic version such as 2.1.0, as text';
+
+function text(expected: string) {
+  return z.string({ error: expected }).min(1, { error: expected });
+}
+
+function wholeNumber(least: number, most: number) {
+  const error = `a whole number from ${least} to ${most}`;
+  return z.int({ error }).min(least, { error }).max(most, { error });
+}
+
+function choice<const T extends readonly [string, ...string[]]>(options: T) {
+  return z.enum(options, { error: `one of ${options.join(', ')}` });
+}
+
+function mapping<T extends z.core.$ZodShape>(shape: T) {
+  return z.strictObject(shape, { error: 'a mapping of fields' });
+}
+
+function flag() {
+  return z.boolean({ error: 'true or false' });
+}
+
+function duration(leastMs: number, mostMs: number, defaultMs: number) {
+  const range = `(${formatDuration(leastMs)} to ${formatDuration(mostMs)})`;
+  const error = `a duration such as 500ms, 30s or 2m ${range}`;
+  return z
+    .string({ error })
+    .transform((written, context) => {
+      const milliseconds = parseDuration(written);
+      if (milliseconds !== undefined && milliseconds >= leastMs && milliseconds <= mostMs)
+        return milliseconds;
+      context.addIssue({ code: 'custom', message: error });
+      return z.NEVER;
+    })
+    .prefault(formatDuration(defaultMs));
+}
+
+const { health, traffic, expose, era } = defaultPolicy;
+
+const healthSchema = mapping({
+  kind: choice(['mcp', 'http', 'tcp']).default(health.kind).describe('what Envoy asks'),
+  interval: duration(100, hour, health.intervalMs),
+  timeout: duration(10, hour, health.timeoutMs),
+  unhealthyAfter: wholeNumber(1, 100).default(health.unhealthyAfter),
+  healthyAfter: wholeNumber(1, 100).default(health.healthyAfter),
+}).describe('How Envoy checks an instance, where the registry has no checks of its own');
+
+const outlierSchema = mapping({
+  consecutiveErrors: wholeNumber(1, 1_000).default(traffic.outlier.consecutiveErrors),
+  interval: duration(100, hour, traffic.outlier.intervalMs),
+  ejection: duration(100, 24 * hour, traffic.outlier.ejectionMs),
+}).describe('When an instance that fails requests is left out, and for how long');
+
+const breakerSchema = mapping({
+  connections: wholeNumber(1, 1_000_000).default(traffic.breaker.connections),
+  pending: wholeNumber(1, 1_000_000).default(traffic.breaker.pending),
+  requests: wholeNumber(1, 1_000_000).default(traffic.breaker.requests),
+}).describe('The most that each Envoy has open towards the service at once');
+
+const trafficSchema = mapping({
+  timeout: duration(1, 24 * hour, traffic.timeoutMs).describe('to the first byte of the answer'),
+  retries: wholeNumber(0, 10).default(traffic.retries).describe('where a repeat is safe'),
+  balance: choice(['least_request', 'round_robin', 'random']).default(traffic.balance),
+  outlier: outlierSchema.prefault({}),
+  breaker: breakerSchema.prefault({}),
+});
+
+const exposeSchema = mapping({
+  prefix: flag().default(expose.prefix).describe('name tools service__tool'),
+  tools: z
+    .array(text('a pattern of tool names such as get-* or !get-env'), {
+      error: 'a list of patterns of tool names',
+    })
+    .default([...expose.tools])
+    .describe('patterns of the tools that agents see; ! hides, and the last that matches wins'),
+});
+
+const tlsSchema = mapping({
+  mode: choice(['off', 'tls', 'mutual'])
+    .default('off')
+    .refine((mode) => mode === 'off', {
+      error:
+        'off in this version: certificates come later, and what asks for TLS is not sent in clear',
+    }),
+  spiffe: text('a SPIFFE id such as spiffe://mcpx/claims').optional(),
+});
+
+const eraSchema = choice(['auto', 'modern', 'legacy']);
+
+export const registrationSchema = mapping({
+  name: z
+    .string({ error: labelExpected })
+    .regex(dnsLabel, { error: labelExpected })
+    .describe('The service; the prefix of its tools'),
+  version: z
+    .string({ error: versionExpected })
+    .refine((version) => /^\d\S*$/.test(version) && parseVersion(version) !== null, {
+      error: versionExpected,
+    })
+    .describe('Semantic version of the server'),
+  url: text('an http address with host and path such as http://10.0.0.7:3000/mcp').describe(
+    'Where the instance speaks MCP',
+  ),
+  era: eraSchema.default(era).describe('The protocol era; auto asks the server'),
+  tags: z.array(text('text'), { error: 'a list of words' }).default([]),
+  metadata: z
+    .record(z.string(), z.string({ error: 'text (in YAML: in quotes)' }), {
+      error: 'a mapping of names to text',
+    })
+    .default({}),
+  zone: z.string({ error: 'text' }).default(''),
+  weight: wholeNumber(1, 1_000)
+    .default(100)
+    .describe('Relative to the other instances of the version'),
+  priority: wholeNumber(0, 127).default(0).describe('0 is tried first'),
+  health: healthSchema.prefault({}),
+  traffic: trafficSchema.prefault({}),
+  tls: tlsSchema.prefault({}),
+  expose: exposeSchema.prefault({}),
+  dependsOn: z
+    .array(text('a service with a version range such as policy@^2'), {
+      error: 'a list of services such as policy@^2',
+    })
+    .default([]),
+});
+
+export const policySchema = mapping({
+  era: eraSchema.optional(),
+  health: healthSchema.optional(),
+  traffic: trafficSchema.optional(),
+  expose: exposeSchema.optional(),
+});
+
+/** A service's name, where it is not part of a document: in a key or a path. */
+export function isServiceName(name: string): boolean {
+  return dnsLabel.test(name);
+}

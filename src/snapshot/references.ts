@@ -1,0 +1,69 @@
+/** What a resource names in other resources, read from its bytes once and remembered. */
+import { decode } from '../protos.js';
+import type { Resource, ResourceKind } from './snapshot.js';
+
+export interface References {
+  readonly clusters: readonly string[];
+  readonly routes: readonly string[];
+  /** The ClusterLoadAssignment of an EDS cluster. */
+  readonly assignment: string | undefined;
+}
+
+const known = new WeakMap<Resource, References>();
+const none: References = { clusters: [], routes: [], assignment: undefined };
+
+export function referencesOf(kind: ResourceKind, resource: Resource): References {
+  const remembered = known.get(resource);
+  if (remembered) return remembered;
+  const references = readers[kind](resource);
+  known.set(resource, references);
+  return references;
+}
+
+const readers: Readonly<Record<ResourceKind, (resource: Resource) => References>> = {
+  cluster: readCluster,
+  endpoint: () => none,
+  listener: ({ bytes }) => collect(decode('envoy.config.listener.v3.Listener', bytes)),
+  route: ({ bytes }) => collect(decode('envoy.config.route.v3.RouteConfiguration', bytes)),
+};
+
+function readCluster({ name, bytes }: Resource): References {
+  const cluster = decode('envoy.config.cluster.v3.Cluster', bytes);
+  if (cluster.type !== 'EDS') return none;
+  const serviceName = cluster.eds_cluster_config?.service_name;
+  return { ...none, assignment: serviceName || name };
+}
+
+/**
+ * Looks for the fields by which listeners and routes name clusters and routes,
+ * wherever they stand: filters bring such fields in depths of their own. A
+ * `cluster_header` names no cluster, so it is no reference.
+ */
+function collect(message: object): References {
+  const clusters = new Set<string>();
+  const routes = new Set<string>();
+  visit(message, (key, value) => {
+    if (key === 'cluster') addText(clusters, value);
+    else if (key === 'envoy_grpc') addText(clusters, field(value, 'cluster_name'));
+    else if (key === 'rds') addText(routes, field(value, 'route_config_name'));
+    else if (key === 'weighted_clusters')
+      for (const share of list(field(value, 'clusters'))) addText(clusters, field(share, 'name'));
+  });
+  return { clusters: [...clusters].sort(), routes: [...routes].sort(), assignment: undefined };
+}
+
+function visit(node: object, see: (key: string, value: unknown) => void): void {
+  for (const [key, value] of Object.entries(node) as [string, unknown][]) {
+    see(key, value);
+    if (typeof value === 'object' && value !== null && !Buffer.isBuffer(value)) visit(value, see);
+  }
+}
+
+const field = (value: unknown, name: string): unknown =>
+  typeof value === 'object' && value !== null ? Reflect.get(value, name) : undefined;
+
+const list = (value: unknown): readonly unknown[] => (Array.isArray(value) ? value : []);
+
+function addText(names: Set<string>, value: unknown): void {
+  if (typeof value === 'string' && value !== '') names.add(value);
+}

@@ -1,0 +1,148 @@
+/**
+ * In which order a proxy hears of things, and what waits for what. The order
+ * is the table at the end; everything before it are its conditions. A wait is
+ * always for one named thing, so that an ordinary change of endpoints passes
+ * while an unrelated cluster is on its way.
+ */
+import { referencesOf } from '../snapshot/references.js';
+import type { Resource, ResourceKind, Snapshot } from '../snapshot/snapshot.js';
+import { isUnknown, type Subscription } from './subscription.js';
+
+/** One stream as the conditions see it. */
+export interface View {
+  readonly subscriptions: ReadonlyMap<ResourceKind, Subscription>;
+  readonly resources: Snapshot['resources'];
+}
+
+type Condition = (view: View) => (name: string) => boolean;
+
+interface Step {
+  readonly kind: ResourceKind;
+  readonly reason: string;
+  /** May what the snapshot holds under this name be sent now? */
+  readonly mayAdd: Condition;
+  /** May the client be told now that this name, which it holds, is gone? */
+  readonly mayRemove: Condition;
+  /** What has to be sent again after a new version of this resource. */
+  readonly followers: (resource: Resource) => readonly Follower[];
+}
+
+export interface Follower {
+  readonly kind: ResourceKind;
+  readonly name: string;
+}
+
+const always: Condition = () => () => true;
+const noFollowers = () => [];
+
+/** Not while the cluster that brings this assignment has news of its own to be sent first. */
+const afterItsCluster: Condition = ({ subscriptions, resources }) => {
+  const unsent = subscriptions.get('cluster')?.pending(resources.cluster) ?? [];
+  const awaited = new Set(
+    unsent.map((name) => assignmentOf(resources.cluster.get(name))).filter((name) => name),
+  );
+  return (name) => !awaited.has(name);
+};
+
+/** Not while the listener that names this route has news of its own to be sent first. */
+const afterItsListener: Condition = ({ subscriptions, resources }) => {
+  const unsent = subscriptions.get('listener')?.pending(resources.listener) ?? [];
+  const awaited = new Set(unsent.flatMap((name) => routesOf(resources.listener.get(name))));
+  return (name) => !awaited.has(name);
+};
+
+/**
+ * Every cluster it names, with its endpoints, must be acknowledged. Only for
+ * clients that take all clusters, as Envoy does: others ask for what a route
+ * names after they have seen the route.
+ */
+const afterItsClusters =
+  (kind: 'listener' | 'route'): Condition =>
+  ({ subscriptions, resources }) => {
+    const clusters = subscriptions.get('cluster');
+    if (!clusters?.wildcard) return () => true;
+    const endpoints = subscriptions.get('endpoint');
+    const isHeld = (cluster: string) => {
+      if (!resources.cluster.has(cluster)) return true;
+      const held = clusters.held.get(cluster);
+      if (!held) return false;
+      const assignment = assignmentOf(held);
+      return assignment === undefined || endpoints?.held.has(assignment) === true;
+    };
+    return (name) => {
+      const resource = resources[kind].get(name);
+      return !resource || referencesOf(kind, resource).clusters.every(isHeld);
+    };
+  };
+
+/** Not while a listener or route that the client holds, or is being sent, names it. */
+const whenUnreferenced: Condition = ({ subscriptions }) => {
+  const named = new Set<string>();
+  let anyUnknown = false;
+  for (const kind of ['listener', 'route'] as const) {
+    const subscription = subscriptions.get(kind);
+    const inFlight = subscription?.inFlight?.values() ?? [];
+    for (const resource of [...(subscription?.held.values() ?? []), ...inFlight]) {
+      if (!resource) continue;
+      if (isUnknown(resource)) anyUnknown = true;
+      else for (const cluster of referencesOf(kind, resource).clusters) named.add(cluster);
+    }
+  }
+  return (name) => !anyUnknown && !named.has(name);
+};
+
+/** Not before the client has confirmed that whatever named it is gone. */
+const whenSettled =
+  (kind: ResourceKind): Condition =>
+  ({ subscriptions }) => {
+    const settled = subscriptions.get(kind)?.settled ?? true;
+    return () => settled;
+  };
+
+const both =
+  (one: Condition, other: Condition): Condition =>
+  (view) => {
+    const first = one(view);
+    const second = other(view);
+    return (name) => first(name) && second(name);
+  };
+
+const assignmentOf = (cluster: Resource | undefined) =>
+  cluster && !isUnknown(cluster) ? referencesOf('cluster', cluster).assignment : undefined;
+
+const routesOf = (listener: Resource | undefined) =>
+  listener ? referencesOf('listener', listener).routes : [];
+
+export const pushOrder: readonly Step[] = [
+  {
+    kind: 'cluster',
+    reason: 'first, because everything else leads to clusters; gone only when nothing does',
+    mayAdd: always,
+    mayRemove: whenUnreferenced,
+    followers: (cluster) => {
+      const name = assignmentOf(cluster);
+      return name === undefined ? [] : [{ kind: 'endpoint', name }];
+    },
+  },
+  {
+    kind: 'endpoint',
+    reason: 'a cluster warms until its endpoints follow it, a changed one too',
+    mayAdd: afterItsCluster,
+    mayRemove: whenSettled('cluster'),
+    followers: noFollowers,
+  },
+  {
+    kind: 'listener',
+    reason: 'after the clusters it leads to, or its first requests fail',
+    mayAdd: afterItsClusters('listener'),
+    mayRemove: always,
+    followers: (listener) => routesOf(listener).map((name) => ({ kind: 'route', name })),
+  },
+  {
+    kind: 'route',
+    reason: 'a listener warms until its routes follow it; they lead to clusters as well',
+    mayAdd: both(afterItsListener, afterItsClusters('route')),
+    mayRemove: whenSettled('listener'),
+    followers: noFollowers,
+  },
+];

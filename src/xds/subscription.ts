@@ -1,0 +1,266 @@
+/**
+ * What one stream wants of one resource type, and what it holds of it: the
+ * protocol's state, without a socket, a file or a clock. Its sets only ever
+ * hold names that may differ between Envoy and the snapshot, so the cost of a
+ * change follows what changed.
+ */
+import type { Resource, ResourceKind, ResourceSet } from '../snapshot/snapshot.js';
+
+/** The part of a request that is about subscription and acknowledgement. */
+export interface Wish {
+  readonly subscribe: readonly string[];
+  readonly unsubscribe: readonly string[];
+  /** What the client holds from an earlier stream: name → version. First request only. */
+  readonly held: Readonly<Record<string, string>>;
+}
+
+/** One response: each name with what it is now, or undefined where it is gone. */
+export type Content = ReadonlyMap<string, Resource | undefined>;
+
+export type Answer =
+  | { readonly kind: 'acknowledged' | 'refused'; readonly content: Content }
+  | { readonly kind: 'stale' };
+
+const everything = '*';
+
+/** Envoy asks for all clusters and all listeners by naming none; other types are asked by name. */
+const wildcardByDefault: ReadonlySet<ResourceKind> = new Set(['cluster', 'listener']);
+
+export class Subscription {
+  #wildcard = false;
+  #begun = false;
+  readonly #names = new Set<string>();
+  /** What the client has acknowledged. */
+  readonly #held = new Map<string, Resource>();
+  /** Names whose state at the client may differ from the snapshot. */
+  readonly #due = new Set<string>();
+  /** Of those, the ones to send whatever the client holds. */
+  readonly #insisted = new Set<string>();
+  /** What was refused by itself, by the version refused (undefined: its removal). */
+  readonly #refused = new Map<string, string | undefined>();
+  /** Parts of refused responses, each to be sent by itself until the culprit is alone. */
+  readonly #parts = new Set<readonly string[]>();
+  #inFlight: { readonly nonce: string; readonly content: Content } | undefined;
+  #replyOwed = false;
+
+  constructor(readonly kind: ResourceKind) {}
+
+  get wildcard(): boolean {
+    return this.#wildcard;
+  }
+
+  get held(): ReadonlyMap<string, Resource> {
+    return this.#held;
+  }
+
+  get inFlight(): Content | undefined {
+    return this.#inFlight?.content;
+  }
+
+  /** The client holds what the snapshot says, and has said so. */
+  get settled(): boolean {
+    return this.#due.size === 0 && this.#inFlight === undefined && !this.#replyOwed;
+  }
+
+  /** Names whose present bytes this client has refused. */
+  refused(present: ResourceSet): readonly string[] {
+    return [...this.#refused.keys()].filter((name) => this.#isRefused(name, present));
+  }
+
+  /** How many names were asked for one by one. */
+  get named(): number {
+    return this.#names.size;
+  }
+
+  wants(name: string): boolean {
+    return this.#wildcard || this.#names.has(name);
+  }
+
+  names(name: string): boolean {
+    return this.#names.has(name);
+  }
+
+  /** Subscription changes count whatever the nonce of the request that brings them. */
+  change(wish: Wish, present: ResourceSet | undefined): void {
+    const first = !this.#begun;
+    this.#begun = true;
+    if (first && wish.subscribe.length === 0 && wildcardByDefault.has(this.kind))
+      this.#subscribeAll(wish, present);
+    for (const name of wish.subscribe) this.#subscribe(name, wish, present);
+    for (const name of wish.unsubscribe) this.#unsubscribe(name);
+    if (first) this.#remember(wish, present);
+  }
+
+  /** These resources are not what they were; called once for every change of the snapshot. */
+  notice(names: readonly string[], present: ResourceSet): void {
+    for (const name of names) {
+      if (!this.wants(name)) continue;
+      this.#due.add(name);
+      this.#recognise(name, present);
+    }
+  }
+
+  /** Send it again after what it belongs to, which the client now prepares anew. */
+  insist(name: string): void {
+    if (!this.#names.has(name)) return;
+    this.#due.add(name);
+    this.#insisted.add(name);
+  }
+
+  /**
+   * The names to send, in batches of which one may go at a time: first the
+   * parts of refused responses, then everything else.
+   */
+  *batches(present: ResourceSet): Generator<readonly string[]> {
+    const waiting = new Set<string>();
+    for (const part of this.#parts) {
+      const names = part.filter((name) => this.isPending(name, present));
+      if (names.length === 0) this.#parts.delete(part);
+      else yield names;
+      for (const name of names) waiting.add(name);
+    }
+    yield [...this.#due].filter((name) => !waiting.has(name) && this.isPending(name, present));
+  }
+
+  /** The names with news that the client has not been sent. */
+  pending(present: ResourceSet): readonly string[] {
+    return [...this.#due].filter((name) => this.isPending(name, present));
+  }
+
+  isPending(name: string, present: ResourceSet): boolean {
+    if (!this.#due.has(name)) return false;
+    if (!this.#insisted.has(name) && this.#isTold(name, present)) {
+      this.#due.delete(name);
+      return false;
+    }
+    return !this.#isRefused(name, present);
+  }
+
+  /** Must a response be sent even when it carries nothing? */
+  get replyOwed(): boolean {
+    return this.#replyOwed;
+  }
+
+  sent(nonce: string, content: Content): void {
+    this.#inFlight = { nonce, content };
+    this.#replyOwed = false;
+    for (const name of content.keys()) {
+      this.#due.delete(name);
+      this.#insisted.delete(name);
+    }
+  }
+
+  acknowledge(nonce: string): Answer {
+    const content = this.#land(nonce);
+    if (!content) return { kind: 'stale' };
+    for (const [name, resource] of content) {
+      if (!this.wants(name)) continue;
+      if (resource) this.#held.set(name, resource);
+      else this.#held.delete(name);
+      if (this.#refused.get(name) === resource?.version) this.#refused.delete(name);
+    }
+    return { kind: 'acknowledged', content };
+  }
+
+  /**
+   * Nothing of a refused response counts as held. A response of one is not
+   * sent again until its bytes differ. A response of several is tried again
+   * in halves, so that one bad resource does not keep back the others.
+   */
+  refuse(nonce: string): Answer {
+    const content = this.#land(nonce);
+    if (!content) return { kind: 'stale' };
+    const names = [...content.keys()].filter((name) => this.wants(name));
+    for (const name of names) this.#due.add(name);
+    const [first] = names;
+    if (names.length === 1 && first !== undefined)
+      this.#refused.set(first, content.get(first)?.version);
+    const half = Math.ceil(names.length / 2);
+    for (const part of [names.slice(0, half), names.slice(half)]) this.#parts.add(part);
+    return { kind: 'refused', content };
+  }
+
+  #land(nonce: string): Content | undefined {
+    if (this.#inFlight?.nonce !== nonce) return undefined;
+    const { content } = this.#inFlight;
+    this.#inFlight = undefined;
+    return content;
+  }
+
+  #subscribe(name: string, wish: Wish, present: ResourceSet | undefined): void {
+    if (name === everything) {
+      this.#subscribeAll(wish, present);
+      return;
+    }
+    this.#names.add(name);
+    this.#insistByClient(name);
+  }
+
+  #subscribeAll(wish: Wish, present: ResourceSet | undefined): void {
+    this.#wildcard = true;
+    // A client that came back with what it held has had its first reply already.
+    this.#replyOwed ||= Object.keys(wish.held).length === 0;
+    for (const name of present?.keys() ?? []) this.#insistByClient(name);
+  }
+
+  #insistByClient(name: string): void {
+    this.#refused.delete(name);
+    this.#due.add(name);
+    this.#insisted.add(name);
+  }
+
+  #unsubscribe(name: string): void {
+    if (name === everything) {
+      this.#wildcard = false;
+      this.#replyOwed = false;
+      for (const known of [...this.#held.keys(), ...this.#due])
+        if (!this.#names.has(known)) this.#forget(known);
+    } else if (this.#names.delete(name)) {
+      // Under the wildcard the client must hear whether it still has it.
+      if (this.#wildcard) this.#insistByClient(name);
+      else this.#forget(name);
+    }
+  }
+
+  #forget(name: string): void {
+    this.#held.delete(name);
+    this.#due.delete(name);
+    this.#insisted.delete(name);
+    this.#refused.delete(name);
+  }
+
+  /** Takes over what the client held on an earlier stream, perhaps with another replica. */
+  #remember({ held }: Wish, present: ResourceSet | undefined): void {
+    for (const [name, version] of Object.entries(held)) {
+      if (!this.wants(name)) continue;
+      this.#held.set(name, { name, version, bytes: unknownBytes });
+      this.#insisted.delete(name);
+      this.#due.add(name);
+      if (present) this.#recognise(name, present);
+    }
+  }
+
+  /** What the client brought along becomes known once its version is found. */
+  #recognise(name: string, present: ResourceSet): void {
+    const resource = present.get(name);
+    const held = this.#held.get(name);
+    if (resource && held && isUnknown(held) && held.version === resource.version)
+      this.#held.set(name, resource);
+  }
+
+  /** Has the client been told this state? What is in flight counts as told. */
+  #isTold(name: string, present: ResourceSet): boolean {
+    const inFlight = this.#inFlight?.content;
+    const told = inFlight?.has(name) === true ? inFlight.get(name) : this.#held.get(name);
+    return present.get(name)?.version === told?.version;
+  }
+
+  #isRefused(name: string, present: ResourceSet): boolean {
+    return this.#refused.has(name) && this.#refused.get(name) === present.get(name)?.version;
+  }
+}
+
+const unknownBytes = Buffer.alloc(0);
+
+/** Held by the client since an earlier stream, with a content that is not known here. */
+export const isUnknown = ({ bytes }: Resource): boolean => bytes === unknownBytes;

@@ -1,0 +1,99 @@
+/**
+ * A real MCP server on the official SDK, as a process of its own. By variables:
+ * PORT; ERA (`modern`, `legacy`: with sessions, `dual`: both, legacy stateless);
+ * NAME, answered by `whoami`; MCP_PATH; TOOLS: how many numbered tools more;
+ * STATUS: answer every POST with this HTTP status instead.
+ */
+import { randomUUID } from 'node:crypto';
+import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
+import { NodeStreamableHTTPServerTransport, toNodeHandler } from '@modelcontextprotocol/node';
+import { McpServer, createMcpHandler, isInitializeRequest } from '@modelcontextprotocol/server';
+import { z } from 'zod';
+
+const { PORT = '0', ERA = 'dual', NAME = 'reference', MCP_PATH = '/mcp' } = process.env;
+const numbered = Number(process.env['TOOLS'] ?? 0);
+const failing = Number(process.env['STATUS'] ?? 0);
+
+function makeServer(): McpServer {
+  const server = new McpServer({ name: NAME, version: '1.0.0' });
+  const text = (content: string) => ({ content: [{ type: 'text' as const, text: content }] });
+  let calls = 0;
+  server.registerTool(
+    'whoami',
+    { description: 'The name of this server.', inputSchema: z.object({}) },
+    () => text(NAME),
+  );
+  server.registerTool(
+    'count',
+    { description: 'How often it was called in this session.', inputSchema: z.object({}) },
+    () => text(String(++calls)),
+  );
+  server.registerTool(
+    'echo',
+    { description: 'Gives back what it got.', inputSchema: z.object({ value: z.unknown() }) },
+    ({ value }) => text(JSON.stringify(value)),
+  );
+  server.registerTool(
+    'wait',
+    { description: 'Answers after a while.', inputSchema: z.object({ ms: z.number() }) },
+    async ({ ms }) => {
+      await new Promise((resolve) => setTimeout(resolve, ms));
+      return text('waited');
+    },
+  );
+  for (let index = 0; index < numbered; index++)
+    server.registerTool(
+      `tool-${String(index).padStart(4, '0')}`,
+      { description: 'One of many.', inputSchema: z.object({}) },
+      () => text(String(index)),
+    );
+  return server;
+}
+
+type Handler = (request: IncomingMessage, response: ServerResponse) => Promise<void>;
+
+const modern: Handler = toNodeHandler(
+  createMcpHandler(makeServer, { legacy: ERA === 'modern' ? 'reject' : 'stateless' }),
+);
+
+const sessions = new Map<string, NodeStreamableHTTPServerTransport>();
+
+/** Legacy as most servers in the field do it: a session of its own for every client. */
+const legacy: Handler = async (request, response) => {
+  const id = request.headers['mcp-session-id'];
+  const known = typeof id === 'string' ? sessions.get(id) : undefined;
+  if (known) return known.handleRequest(request, response);
+  const body = request.method === 'POST' ? await readJson(request) : undefined;
+  if (id !== undefined) return refuse(response, 404, -32001, 'Session not found');
+  if (!isInitializeRequest(body)) return refuse(response, 400, -32000, 'No session');
+  const transport = new NodeStreamableHTTPServerTransport({
+    sessionIdGenerator: () => randomUUID(),
+    onsessioninitialized: (session) => void sessions.set(session, transport),
+    onsessionclosed: (session) => void sessions.delete(session),
+  });
+  await makeServer().connect(transport);
+  return transport.handleRequest(request, response, body);
+};
+
+async function readJson(request: IncomingMessage): Promise<unknown> {
+  const chunks: Buffer[] = [];
+  for await (const chunk of request) chunks.push(chunk as Buffer);
+  return JSON.parse(Buffer.concat(chunks).toString()) as unknown;
+}
+
+function refuse(response: ServerResponse, status: number, code: number, message: string): void {
+  response.writeHead(status, { 'content-type': 'application/json' });
+  response.end(JSON.stringify({ jsonrpc: '2.0', id: null, error: { code, message } }));
+}
+
+const handle = ERA === 'legacy' ? legacy : modern;
+const server = createServer((request, response) => {
+  const path = new URL(request.url ?? '/', 'http://localhost').pathname;
+  if (failing > 0) refuse(response, failing, -32603, 'failing on purpose');
+  else if (path === MCP_PATH) void handle(request, response);
+  else refuse(response, 404, -32601, 'no such path');
+});
+server.listen(Number(PORT), '127.0.0.1', () => {
+  process.stdout.write('ready\n');
+});
+process.once('SIGTERM', () => process.exit(0));

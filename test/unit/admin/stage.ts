@@ -1,0 +1,143 @@
+/** An admin API on a free loopback port, with state that a test can change under it. */
+import { failed, problem, succeeded, type Outcome, type Problem } from '../../../src/errors.js';
+import { startAdmin, type Admin } from '../../../src/admin/admin.js';
+import type { NodeStatus } from '../../../src/admin/node_status.js';
+import type { AdminState } from '../../../src/admin/state.js';
+import { defaultPolicy } from '../../../src/fleet/defaults.js';
+import { emptyFleet } from '../../../src/fleet/fleet.js';
+import type { Fleet, Registration, Service, SourceName } from '../../../src/fleet/fleet.js';
+import { Latest } from '../../../src/latest.js';
+import { silentLog } from '../../../src/log.js';
+import { createMetrics } from '../../../src/metrics.js';
+import { decodeRegistration } from '../../../src/registry/decode.js';
+import type { Hearing, Registry } from '../../../src/registry/registry.js';
+
+/** Keeps registrations in memory and shows them in the fleet at once. */
+class MemoryRegistry implements Registry {
+  readonly source = 'file';
+  readonly #held = new Map<string, Registration>();
+  /** When set, every write fails with it. */
+  refusal: Problem | Error | undefined;
+
+  constructor(private readonly fleet: Latest<Fleet>) {}
+
+  watch(): void {}
+
+  async put(document: Readonly<Record<string, unknown>>): Promise<Outcome<Registration>> {
+    if (this.refusal instanceof Error) throw this.refusal;
+    if (this.refusal) return failed(this.refusal);
+    const decoded = decodeRegistration(document, {
+      source: this.source,
+      allowedTargets: ['127.0.0.0/8', '10.0.0.0/8'],
+    });
+    if (!decoded.ok) return Promise.resolve(decoded);
+    const registration = decoded.value.value;
+    this.#held.set(`${registration.name}/${registration.id}`, registration);
+    this.fleet.set(withInstance(this.fleet.value, registration));
+    return succeeded(registration);
+  }
+
+  remove(service: string, instance?: string): Promise<Outcome<readonly string[]>> {
+    const gone = [...this.#held.values()].filter(
+      ({ name, id }) => name === service && (instance === undefined || id === instance),
+    );
+    if (gone.length === 0)
+      return Promise.resolve(
+        failed(problem('not_found', { service }, `The file holds no ${service}.`)),
+      );
+    for (const { name, id } of gone) this.#held.delete(`${name}/${id}`);
+    const services = this.fleet.value.services.filter(({ name }) => name !== service);
+    this.fleet.set({ services });
+    return Promise.resolve(succeeded(gone.map(({ id }) => id)));
+  }
+
+  close(): Promise<void> {
+    return Promise.resolve();
+  }
+}
+
+function withInstance({ services }: Fleet, registration: Registration): Fleet {
+  const others = services.filter(({ name }) => name !== registration.name);
+  return { services: [...others, serviceOf(registration.name, { instances: [registration] })] };
+}
+
+/** A service of one passing instance that was asked and offers one tool. */
+export function serviceOf(name: string, changes: Partial<Service> = {}): Service {
+  const instance = {
+    id: '127.0.0.1:3000',
+    source: 'file',
+    version: '1.0.0',
+    host: '127.0.0.1',
+    port: 3000,
+    tags: [],
+    metadata: {},
+    zone: '',
+    weight: 100,
+    priority: 0,
+    checkedBy: 'envoy',
+    passing: true,
+  } as const;
+  const tools = [{ name: 'look', title: 'Look', description: 'Looks at a thing' }];
+  const catalogue = {
+    eras: ['modern', 'legacy'],
+    serverInfo: { name },
+    capabilities: { tools: {} },
+    instructions: undefined,
+    tools,
+  } as const;
+  return {
+    ...defaultPolicy,
+    name,
+    path: '/mcp',
+    instances: [instance],
+    probe: { catalogue, failure: undefined },
+    ...changes,
+  };
+}
+
+export function nodeOf(id: string, changes: Partial<NodeStatus> = {}): NodeStatus {
+  const holding = { acked: 'abc123', held: 2, inFlight: false, lastNack: undefined };
+  return {
+    id,
+    envoyVersion: '1.40.0',
+    audience: 'edge',
+    address: '127.0.0.1:51000',
+    connectedSince: Date.UTC(2026, 0, 2, 3, 4, 5),
+    kinds: { cluster: holding, endpoint: holding, listener: holding, route: holding },
+    ...changes,
+  };
+}
+
+type Stage = AdminState & { readonly registry: MemoryRegistry };
+
+export function stateOf(services: readonly Service[] = []): Stage {
+  const fleet = new Latest<Fleet>(services.length === 0 ? emptyFleet : { services });
+  const registry = new MemoryRegistry(fleet);
+  return {
+    fleet,
+    registry,
+    problems: new Latest<readonly Problem[]>([]),
+    hearing: new Latest<ReadonlyMap<SourceName, Hearing>>(new Map([['file', { state: 'heard' }]])),
+    stale: new Latest(false),
+    registries: new Map([['file', registry]]),
+    write: 'file',
+    nodes: new Latest<readonly NodeStatus[]>([]),
+    metrics: createMetrics(),
+    version: '0.1.0',
+  };
+}
+
+const running: Admin[] = [];
+
+/** The URL it answers at. */
+export async function startOn(state: AdminState): Promise<string> {
+  const started = await startAdmin(state, { host: '127.0.0.1', port: 0 }, silentLog);
+  if (!started.ok) throw new Error(started.problems[0]?.message);
+  running.push(started.value);
+  return `http://127.0.0.1:${started.value.port}`;
+}
+
+/** Ends every API a test has started. */
+export async function stopAll(): Promise<void> {
+  await Promise.all(running.splice(0).map((admin) => admin.close()));
+}

@@ -1,0 +1,112 @@
+import { expect } from 'chai';
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { commandTable } from '../../../src/cli/commands.js';
+import { closedAddress, mcpx } from './stage.js';
+
+describe('the command line', () => {
+  for (const { path, example } of commandTable)
+    it(`mcpx ${path} --help shows an example`, async () => {
+      const { exitCode, out } = await mcpx([...path.split(' '), '--help']);
+      expect(exitCode).to.equal(0);
+      expect(out).to.contain(`$ ${example}`).and.contain('--admin');
+    });
+
+  it('exits with 2 for wrong usage and says what is wrong', async () => {
+    const typo = await mcpx(['sevice']);
+    expect(typo.exitCode).to.equal(2);
+    expect(typo.err).to.contain("unknown command 'sevice'").and.contain('service');
+    expect((await mcpx(['service', 'show'])).exitCode).to.equal(2);
+    expect((await mcpx(['tools', '--jsn'])).exitCode).to.equal(2);
+  });
+
+  it('prints its version', async () => {
+    expect(await mcpx(['--version'])).to.include({ exitCode: 0, out: '0.1.0' });
+  });
+
+  it('says how to start a control plane when none answers', async () => {
+    const nobody = await closedAddress();
+    const { exitCode, err } = await mcpx(['tools', '--admin', nobody]);
+    expect(exitCode).to.equal(1);
+    expect(err).to.equal(
+      `No control plane answers at ${nobody}. ` +
+        'Start one with `mcpx up`, or name it with --admin.',
+    );
+  });
+
+  it('takes --admin before the command too, and an address without http', async () => {
+    const nobody = await closedAddress();
+    const { err } = await mcpx(['--admin', nobody.replace('http://', ''), 'tools']);
+    expect(err).to.contain(`at ${nobody}.`);
+    expect((await mcpx(['tools', '--admin', 'http://:bad:'])).exitCode).to.equal(2);
+  });
+
+  it('finds the admin API by the configuration when nothing else names it', async () => {
+    const nobody = await closedAddress();
+    const env = { MCPX_ADMIN_PORT: new URL(nobody).port };
+    expect((await mcpx(['tools'], { env })).err).to.contain(`at ${nobody}.`);
+  });
+
+  it('says when what answers is not the admin API', async () => {
+    const server = createServer((_, response) => response.end('{"hello": 1}'));
+    await new Promise<void>((ready) => server.listen(0, '127.0.0.1', ready));
+    const { port } = server.address() as AddressInfo;
+    const { err, exitCode } = await mcpx(['tools', '--admin', `127.0.0.1:${port}`]);
+    server.close();
+    expect(exitCode).to.equal(1);
+    expect(err).to.contain('does not answer as the admin API of MCPX');
+  });
+
+  it('names every wrong setting of the configuration', async () => {
+    const env = { MCPX_ADMIN_PORT: 'many', MCPX_REGISTRY_WRITE: 'paper' };
+    const { err, exitCode } = await mcpx(['serve'], { env });
+    expect(exitCode).to.equal(1);
+    expect(err).to.contain('admin.port').and.contain('registry.write');
+  });
+});
+
+describe('mcpx up, serve, filter and bootstrap', () => {
+  it('hands the configuration of file, variables and flags to the process', async () => {
+    const seen: unknown[] = [];
+    const { exitCode } = await mcpx(['up', '--demo', '--gateway-port', '8090', '--data', '/d'], {
+      actions: {
+        up: ({ gateway, data }, request) => {
+          seen.push(gateway.port, data, request);
+          return Promise.resolve(3);
+        },
+      },
+    });
+    expect(exitCode).to.equal(3);
+    const flags = ['--data', '/d', '--gateway-port', '8090'];
+    expect(seen).to.deep.equal([8090, '/d', { demo: true, once: false, flags }]);
+  });
+
+  it('starts one part alone', async () => {
+    const started: string[] = [];
+    const serve = () => Promise.resolve(started.push('serve') - 1);
+    const filter = () => Promise.resolve(started.push('filter') - 2);
+    expect((await mcpx(['serve'], { actions: { serve } })).exitCode).to.equal(0);
+    expect((await mcpx(['filter'], { actions: { filter } })).exitCode).to.equal(0);
+    expect(started).to.deep.equal(['serve', 'filter']);
+  });
+
+  it('refuses a port that is no number, naming the key', async () => {
+    const { exitCode, err } = await mcpx(['serve', '--admin-port', 'x']);
+    expect(exitCode).to.equal(1);
+    expect(err).to.contain('admin.port');
+  });
+
+  it('prints a bootstrap as YAML or JSON', async () => {
+    const actions = {
+      bootstrap: ({ node, xds }: { node: string; xds: { host: string; port: number } }) =>
+        Promise.resolve(`node: {id: ${node}}\nxds: "${xds.host}:${xds.port}"\n`),
+    };
+    const words = ['bootstrap', '--role', 'edge', '--node', 'n1', '--xds', '10.0.0.5:18000'];
+    const { out } = await mcpx(words, { actions });
+    expect(out).to.equal('node: {id: n1}\nxds: "10.0.0.5:18000"');
+    const json = await mcpx([...words, '--json'], { actions });
+    expect(JSON.parse(json.out)).to.deep.equal({ node: { id: 'n1' }, xds: '10.0.0.5:18000' });
+    expect((await mcpx(['bootstrap', '--xds', 'nowhere'], { actions })).exitCode).to.equal(2);
+    expect((await mcpx(['bootstrap', '--role', 'king'], { actions })).exitCode).to.equal(2);
+  });
+});

@@ -1,0 +1,161 @@
+/**
+ * A proxy as Envoy is one, in memory: it takes all clusters and listeners,
+ * asks for the endpoints and routes these name, and checks with every
+ * response that nothing comes before what it leads to.
+ */
+import { expect } from 'chai';
+import { referencesOf } from '../../../src/snapshot/references.js';
+import {
+  resourceKinds,
+  type Resource,
+  type ResourceKind,
+  type Snapshot,
+} from '../../../src/snapshot/snapshot.js';
+import { changesBetween } from '../../../src/xds/changes.js';
+import { Delivery, type Response } from '../../../src/xds/delivery.js';
+
+export const noWish = { subscribe: [], unsubscribe: [], held: {} };
+export const noVerdict = { nonce: '', refused: false };
+
+export class Proxy {
+  readonly held = perKind(() => new Map<string, Resource>());
+  readonly asked = perKind(() => new Set<string>());
+  readonly waiting = new Map<ResourceKind, Response>();
+  /** Everything that came, in order. */
+  readonly received: Response[] = [];
+  #delivery: Delivery;
+  #nonces = 0;
+
+  constructor(public snapshot: Snapshot | undefined) {
+    this.#delivery = this.#connect();
+  }
+
+  refused(kind: ResourceKind): readonly string[] {
+    const present = this.snapshot?.resources[kind];
+    return (present && this.#delivery.subscription(kind)?.refused(present)) ?? [];
+  }
+
+  publish(snapshot: Snapshot): void {
+    const changes = changesBetween(this.snapshot, snapshot);
+    this.snapshot = snapshot;
+    this.#delivery.publish(snapshot, changes);
+    this.#take();
+  }
+
+  acknowledge(kind: ResourceKind): void {
+    const response = this.waiting.get(kind);
+    if (!response) return;
+    this.waiting.delete(kind);
+    for (const [name, resource] of response.content) {
+      if (!resource) this.held[kind].delete(name);
+      else if (this.#wants(kind, name)) this.held[kind].set(name, resource);
+    }
+    this.#delivery.receive(kind, noWish, { nonce: response.nonce, refused: false });
+    this.#follow(kind);
+    this.#take();
+  }
+
+  refuse(kind: ResourceKind): void {
+    const response = this.waiting.get(kind);
+    if (!response) return;
+    this.waiting.delete(kind);
+    this.#delivery.receive(kind, noWish, { nonce: response.nonce, refused: true });
+    this.#take();
+  }
+
+  /** Acknowledges until nothing comes any more. */
+  settle(): void {
+    for (let round = 0; this.waiting.size > 0; round++) {
+      expect(round, 'rounds until quiet').to.be.lessThan(200);
+      for (const kind of [...this.waiting.keys()]) this.acknowledge(kind);
+    }
+  }
+
+  /** Comes back on a new stream, with what it holds. */
+  reconnect(): void {
+    this.waiting.clear();
+    this.#delivery = this.#connect();
+    this.#take();
+  }
+
+  #connect(): Delivery {
+    const delivery = new Delivery(() => `n${++this.#nonces}`, this.snapshot);
+    for (const kind of resourceKinds) {
+      const versions = [...this.held[kind]].map(([name, { version }]) => [name, version] as const);
+      const wish = { subscribe: [...this.asked[kind]], unsubscribe: [] };
+      const held = Object.fromEntries(versions);
+      if (kind === 'cluster' || kind === 'listener' || wish.subscribe.length > 0)
+        delivery.receive(kind, { ...wish, held }, noVerdict);
+    }
+    return delivery;
+  }
+
+  #wants(kind: ResourceKind, name: string): boolean {
+    return kind === 'cluster' || kind === 'listener' || this.asked[kind].has(name);
+  }
+
+  /** Clusters and listeners decide which endpoints and routes are asked for. */
+  #follow(kind: ResourceKind): void {
+    if (kind !== 'cluster' && kind !== 'listener') return;
+    const follower = kind === 'cluster' ? 'endpoint' : 'route';
+    const named = new Set(
+      [...this.held[kind].values()].flatMap((resource) => {
+        const { assignment, routes } = referencesOf(kind, resource);
+        return assignment === undefined ? routes : [assignment];
+      }),
+    );
+    const asked = this.asked[follower];
+    const subscribe = [...named].filter((name) => !asked.has(name));
+    const unsubscribe = [...asked].filter((name) => !named.has(name));
+    for (const name of subscribe) asked.add(name);
+    for (const name of unsubscribe) {
+      asked.delete(name);
+      this.held[follower].delete(name);
+    }
+    if (subscribe.length + unsubscribe.length > 0)
+      this.#delivery.receive(follower, { subscribe, unsubscribe, held: {} }, noVerdict);
+  }
+
+  #take(): void {
+    for (const response of this.#delivery.responses()) {
+      expect(this.waiting.has(response.kind), 'one response of a type at a time').to.be.false;
+      for (const [name, resource] of response.content)
+        if (resource) this.#checkAddition(response.kind, resource);
+        else this.#checkRemoval(response.kind, name);
+      this.waiting.set(response.kind, response);
+      this.received.push(response);
+    }
+  }
+
+  #checkAddition(kind: ResourceKind, resource: Resource): void {
+    if (kind === 'endpoint') {
+      const sent = [...this.held.cluster.values(), ...this.#inFlight('cluster')];
+      const named = sent.map((cluster) => referencesOf('cluster', cluster).assignment);
+      expect(named, 'clusters before their endpoints').to.include(resource.name);
+    }
+    if (kind !== 'listener' && kind !== 'route') return;
+    for (const name of referencesOf(kind, resource).clusters) {
+      const cluster = this.held.cluster.get(name);
+      expect(cluster, `cluster ${name} before ${kind} ${resource.name}`).to.exist;
+      const { assignment } = referencesOf('cluster', cluster!);
+      if (assignment !== undefined)
+        expect(this.held.endpoint.has(assignment), `endpoints of ${name}`).to.be.true;
+    }
+  }
+
+  #checkRemoval(kind: ResourceKind, name: string): void {
+    if (kind !== 'cluster') return;
+    for (const other of ['listener', 'route'] as const)
+      for (const resource of [...this.held[other].values(), ...this.#inFlight(other)])
+        expect(referencesOf(other, resource).clusters, 'named by nothing').to.not.include(name);
+  }
+
+  #inFlight(kind: ResourceKind): Resource[] {
+    const content = [...(this.waiting.get(kind)?.content.values() ?? [])];
+    return content.filter((resource) => resource !== undefined);
+  }
+}
+
+function perKind<T>(make: () => T): Record<ResourceKind, T> {
+  return { cluster: make(), endpoint: make(), listener: make(), route: make() };
+}
