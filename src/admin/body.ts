@@ -5,7 +5,7 @@ import { reasonOf } from '../errors.js';
 import { refusal } from './problem.js';
 import type { JsonAnswer } from './route.js';
 
-export const bodyBytesMax = 1024 * 1024;
+const bodyBytesMax = 1024 * 1024;
 
 /** Thrown inside the body parser only, and caught by the room's one error handler. */
 export class Refused extends Error {

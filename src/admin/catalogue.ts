@@ -19,7 +19,7 @@ export function catalogueRoutes({ fleet, problems }: AdminState): Route[] {
       path: '/v1/problems',
       summary: 'Everything that is wrong at present',
       answers: { 200: jsonRow('The problems', problemList) },
-      handle: () => jsonAnswer({ problems: problems.value.map(listed) }),
+      handle: () => jsonAnswer({ problems: problems().map(listed) }),
     },
   ];
 }

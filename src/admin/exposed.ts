@@ -11,7 +11,7 @@ import type { Latest } from '../latest.js';
 import { jsonAnswer, type AdminRequest, type Answer, type Route } from './route.js';
 import { exposedLine, exposedList } from './schemas.js';
 
-export interface ExposedSource {
+interface ExposedSource {
   readonly fleet: Latest<Fleet>;
   /** Whether every registry was heard: only then may a reader forget what it was not told of. */
   readonly complete: Latest<boolean>;

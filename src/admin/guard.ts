@@ -6,7 +6,7 @@
 import { refusal } from './problem.js';
 import type { JsonAnswer } from './route.js';
 
-export interface Caller {
+interface Caller {
   readonly method: string;
   readonly host: string;
   readonly origin: string;

@@ -1,7 +1,7 @@
 /** Nodes: the connected Envoys, what each holds, and what it refused. */
 import type { z } from 'zod';
+import type { KindStatus, NodeStatus } from '../xds/nodes.js';
 import { notFound } from './problem.js';
-import type { Holding, NodeStatus } from './node_status.js';
 import { jsonAnswer, jsonRow, type Answer, type Route } from './route.js';
 import { node, nodeList } from './schemas.js';
 import { didYouMean } from './services.js';
@@ -16,7 +16,7 @@ export function nodeRoutes({ nodes }: AdminState): Route[] {
       path: '/v1/nodes',
       summary: 'Every Envoy that is connected',
       answers: { 200: jsonRow('The nodes', nodeList) },
-      handle: () => jsonAnswer({ nodes: nodes.value.map(nodeView) }),
+      handle: () => jsonAnswer({ nodes: nodes().map(nodeView) }),
     },
     {
       method: 'get',
@@ -24,7 +24,7 @@ export function nodeRoutes({ nodes }: AdminState): Route[] {
       summary: 'One Envoy: what it holds and what it refused',
       answers: { 200: jsonRow('The node', node) },
       problems: [404],
-      handle: ({ params }) => show(nodes.value, params['id'] ?? ''),
+      handle: ({ params }) => show(nodes(), params['id'] ?? ''),
     },
   ];
 }
@@ -36,23 +36,30 @@ function show(nodes: readonly NodeStatus[], id: string): Answer {
   return notFound(`No node ${id} is connected.${didYouMean(id, ids)}`);
 }
 
-function nodeView({ kinds, connectedSince, ...rest }: NodeStatus): NodeView {
+function nodeView({ kinds, connectedSince, lastRefusal, ...identity }: NodeStatus): NodeView {
   const holdings = Object.values(kinds);
+  const refusal = lastRefusal && {
+    ...lastRefusal,
+    names: [...lastRefusal.names],
+    at: new Date(lastRefusal.at).toISOString(),
+  };
   return {
-    ...rest,
+    ...identity,
     connectedSince: new Date(connectedSince).toISOString(),
-    inSync: holdings.every(({ inFlight, lastNack }) => !inFlight && lastNack === undefined),
+    inSync: holdings.length > 0 && holdings.every(isInSync),
     kinds: Object.fromEntries(
-      Object.entries(kinds).map(([kind, holding]) => [kind, holdingView(holding)]),
+      Object.entries(kinds).map(([kind, status]) => [kind, holdingView(status)]),
     ),
+    ...(refusal && { lastRefusal: refusal }),
   };
 }
 
-function holdingView({ lastNack, ...rest }: Holding): NodeView['kinds'][string] {
-  if (lastNack === undefined) return rest;
-  const { message, resources, at } = lastNack;
+const isInSync = ({ settled, refused }: KindStatus): boolean => settled && refused.length === 0;
+
+function holdingView(status: KindStatus): NodeView['kinds'][string] {
+  const { acknowledged, held, inFlight, settled, refused } = status;
   return {
-    ...rest,
-    lastNack: { message, resources: [...resources], at: new Date(at).toISOString() },
+    ...(acknowledged !== undefined && { acknowledged }),
+    ...{ held, inFlight, settled, refused: [...refused] },
   };
 }

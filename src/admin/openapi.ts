@@ -1,4 +1,4 @@
-/** OpenAPI 3.1 from the route table and its schemas, so that neither can say what the other does not. */
+/** OpenAPI 3.1 from the route table and its schemas, so that they cannot disagree. */
 import { z } from 'zod';
 import { registrationSchema } from '../registry/schema.js';
 import { components, problemDetails } from './schemas.js';

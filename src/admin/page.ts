@@ -1,6 +1,6 @@
 /** One plain page for a person with a browser: services, nodes, problems. No script at all. */
 import { createHash } from 'node:crypto';
-import type { NodeStatus } from './node_status.js';
+import type { NodeStatus } from '../xds/nodes.js';
 import type { Readiness } from './readiness.js';
 import { textRow, type Route } from './route.js';
 import type { AdminState } from './state.js';
@@ -84,13 +84,13 @@ function page({ fleet, nodes, problems, version }: AdminState, readiness: Readin
         )}
         ${section(
           'Nodes',
-          ['Node', 'Envoy', 'Audience', 'Address', 'Holds', 'Last NACK'],
-          [...nodes.value.map(nodeRow)],
+          ['Node', 'Envoy', 'Role', 'Address', 'Holds', 'Last NACK'],
+          [...nodes().map(nodeRow)],
         )}
         ${section(
           'Problems',
           ['What', 'Who acts', 'Message'],
-          problems.value.map(
+          problems().map(
             ({ code, severity, actor, message }) =>
               html`<tr>
                 <td class="${severity}">${code}</td>
@@ -134,15 +134,14 @@ function serviceRow(service: ReturnType<typeof summaries>[number]): Html {
   </tr>`;
 }
 
-function nodeRow({ id, envoyVersion, audience, address, kinds }: NodeStatus): Html {
+function nodeRow({ id, version, role, address, kinds, lastRefusal }: NodeStatus): Html {
   const holds = Object.entries(kinds).map(([kind, { held }]) => `${held} ${kind}`);
-  const refused = Object.values(kinds).find(({ lastNack }) => lastNack)?.lastNack;
   return html`<tr>
     <td><a href="/v1/nodes/${encodeURIComponent(id)}">${id}</a></td>
-    <td>${envoyVersion}</td>
-    <td>${audience}</td>
+    <td>${version}</td>
+    <td>${role}</td>
     <td>${address}</td>
     <td>${holds.join(', ')}</td>
-    <td class="no">${refused?.message ?? ''}</td>
+    <td class="no">${lastRefusal?.message ?? ''}</td>
   </tr>`;
 }

@@ -133,24 +133,32 @@ export const toolList = named(
 );
 
 const holding = z.object({
-  acked: z.string().describe('the version it accepted last'),
+  acknowledged: z.string().optional().describe('version of what it accepted last'),
   held: count.describe('resources it holds'),
-  inFlight: z.boolean().describe('whether an answer of it is awaited'),
-  lastNack: z
-    .object({ message: z.string(), resources: z.array(z.string()), at: z.iso.datetime() })
-    .optional(),
+  inFlight: z.boolean().describe('whether its answer is awaited'),
+  settled: z.boolean().describe('whether it holds what the present snapshot says'),
+  refused: z.array(z.string()).describe('names whose present form it has refused'),
 });
 
 export const node = named(
   'Node',
   z.object({
     id: z.string(),
-    envoyVersion: z.string(),
-    audience: z.string(),
+    version: z.string().describe("Envoy's version"),
+    role: z.string(),
+    cluster: z.string(),
     address: z.string(),
     connectedSince: z.iso.datetime(),
     inSync: z.boolean(),
     kinds: z.record(z.string(), holding),
+    lastRefusal: z
+      .object({
+        kind: z.string(),
+        names: z.array(z.string()),
+        message: z.string().describe("in Envoy's words"),
+        at: z.iso.datetime(),
+      })
+      .optional(),
   }),
 );
 

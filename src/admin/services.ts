@@ -63,8 +63,8 @@ export function serviceRoutes(state: AdminState, log: Log): Route[] {
 
 function show({ fleet, problems }: AdminState, name: string): Answer {
   const service = fleet.value.services.find((candidate) => candidate.name === name);
-  if (service) return jsonAnswer(detailOf(service, exposedService(service), problems.value));
-  const about = problems.value.filter(({ subject }) => subject.service === name);
+  if (service) return jsonAnswer(detailOf(service, exposedService(service), problems()));
+  const about = problems().filter(({ subject }) => subject.service === name);
   if (about.length > 0) {
     const reasons = about.map(({ message }) => message).join(' ');
     return notFound(`${name} is registered but not in the fleet: ${reasons}`);

@@ -4,18 +4,19 @@ import type { Fleet, SourceName } from '../fleet/fleet.js';
 import type { Latest } from '../latest.js';
 import type { Metrics } from '../metrics.js';
 import type { Hearing, Registry } from '../registry/registry.js';
-import type { NodeStatus } from './node_status.js';
+import type { NodeStatus } from '../xds/nodes.js';
 
 export interface AdminState {
   readonly fleet: Latest<Fleet>;
-  readonly problems: Latest<readonly Problem[]>;
   readonly hearing: Latest<ReadonlyMap<SourceName, Hearing>>;
   /** A kept last good is served because not every registry was heard yet. */
   readonly stale: Latest<boolean>;
   readonly registries: ReadonlyMap<SourceName, Registry>;
   /** The registry that takes admin writes. */
   readonly write: SourceName;
-  readonly nodes: Latest<readonly NodeStatus[]>;
+  /** All that is wrong at present, in the fleet and at the nodes. */
+  readonly problems: () => readonly Problem[];
+  readonly nodes: () => readonly NodeStatus[];
   readonly metrics: Metrics;
   readonly version: string;
 }

@@ -11,7 +11,7 @@ import type { Route } from './route.js';
 import { serviceRoutes } from './services.js';
 import type { AdminState } from './state.js';
 
-export interface TableInput {
+interface TableInput {
   readonly state: AdminState;
   readonly readiness: Readiness;
   readonly log: Log;

@@ -73,22 +73,24 @@ export const toolList = z.object({
 
 export const node = z.object({
   id: z.string(),
-  envoyVersion: z.string(),
-  audience: z.string(),
+  version: z.string(),
+  role: z.string(),
   address: z.string(),
   connectedSince: z.string(),
   inSync: z.boolean(),
   kinds: z.record(
     z.string(),
     z.object({
-      acked: z.string(),
+      acknowledged: z.string().optional(),
       held: z.number(),
       inFlight: z.boolean(),
-      lastNack: z
-        .object({ message: z.string(), resources: z.array(z.string()), at: z.string() })
-        .optional(),
+      settled: z.boolean(),
+      refused: z.array(z.string()),
     }),
   ),
+  lastRefusal: z
+    .object({ kind: z.string(), names: z.array(z.string()), message: z.string(), at: z.string() })
+    .optional(),
 });
 
 export const nodeList = z.object({ nodes: z.array(node) });

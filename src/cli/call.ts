@@ -79,7 +79,7 @@ async function findTool(invocation: Invocation, name: string): Promise<Tool> {
   throw new Failure(`There is no tool ${name}. ${hint}${perhaps}`);
 }
 
-/** Names that hold the word (a tool without its prefix), else the one with the fewest edits away. */
+/** Names that hold the word (a tool without its prefix), else the one the fewest edits away. */
 function nearestTools(name: string, names: readonly string[]): readonly string[] {
   const holding = names.filter((candidate) => candidate.includes(name));
   if (name !== '' && holding.length > 0) return holding.slice(0, 3);

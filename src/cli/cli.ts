@@ -9,7 +9,7 @@ import type { Actions, CommandRow, ExitCode, OptionRow } from './command.js';
 import { Failure } from './failure.js';
 import { processTerminal, type Terminal } from './terminal.js';
 
-export interface CliInput {
+interface CliInput {
   /** What follows the program's name. */
   readonly arguments: readonly string[];
   readonly version: string;

@@ -14,7 +14,7 @@ const problemDetails = z.object({
   problems: z.array(z.object({ path: z.string().optional(), message: z.string() })).default([]),
 });
 
-export interface Told<T> {
+interface Told<T> {
   readonly value: T;
   /** The API's JSON, as it came. */
   readonly json: string;

@@ -1,7 +1,7 @@
 /** What a row of the command table is, and what a command is handed when it runs. */
 import type { Config } from '../config.js';
 import type { Outcome, Problem } from '../errors.js';
-import type { Terminal } from './terminal.js';
+import type { Environment, Terminal } from './terminal.js';
 
 /** What the CLI starts but does not know: wired by `main`, so that no command imports a room. */
 export interface Actions {
@@ -16,7 +16,7 @@ export interface Actions {
   portProblems(config: Config): Promise<readonly Problem[]>;
 }
 
-export interface UpRequest {
+interface UpRequest {
   /** Starts the two demo servers too. */
   readonly demo: boolean;
   /** Shows everything once and ends. */
@@ -25,7 +25,7 @@ export interface UpRequest {
   readonly flags: readonly string[];
 }
 
-export interface BootstrapSettings {
+interface BootstrapSettings {
   readonly node: string;
   readonly xds: { readonly host: string; readonly port: number };
   readonly adminPort: number;
@@ -40,8 +40,6 @@ interface FoundEnvoy {
   readonly path: string;
   readonly version: string;
 }
-
-export type Environment = Readonly<Record<string, string | undefined>>;
 
 /** 0 done, 1 failed, 2 wrong usage. */
 export type ExitCode = number;

@@ -4,7 +4,7 @@ import { node, nodeList } from './answers.js';
 import { clientOf, segment, type AdminClient } from './client.js';
 import type { ExitCode, Run } from './command.js';
 import { brief, plain, table } from './table.js';
-import type { Terminal } from './terminal.js';
+import type { Colours, Terminal } from './terminal.js';
 
 type Node = z.infer<typeof node>;
 
@@ -36,16 +36,15 @@ async function listNodes(
 
 const nodeRow =
   ({ colours }: Terminal) =>
-  ({ id, envoyVersion, audience, kinds, inSync }: Node): string[] => {
+  ({ id, version, role, kinds, inSync, lastRefusal }: Node): string[] => {
     const holds = Object.entries(kinds).map(([kind, { held }]) => `${held} ${kind}`);
-    const nack = Object.values(kinds).find(({ lastNack }) => lastNack)?.lastNack;
     return [
       plain(id),
-      plain(envoyVersion),
-      plain(audience),
+      plain(version),
+      plain(role),
       holds.join(', '),
       inSync ? colours.green('yes') : colours.red('no'),
-      nack === undefined ? '' : brief(`${nack.at} ${nack.message}`, 80),
+      lastRefusal === undefined ? '' : brief(`${lastRefusal.at} ${lastRefusal.message}`, 80),
     ];
   };
 
@@ -61,19 +60,25 @@ async function showNode(
     return 0;
   }
   const { colours } = terminal;
-  terminal.out(`${colours.bold(plain(value.id))}  Envoy ${plain(value.envoyVersion)}`);
-  terminal.out(`${plain(value.audience)}, from ${value.address}, since ${value.connectedSince}`);
-  const kinds = Object.entries(value.kinds);
-  const rows = kinds.map(([kind, { held, acked, inFlight, lastNack }]) => [
+  terminal.out(`${colours.bold(plain(value.id))}  Envoy ${plain(value.version)}`);
+  terminal.out(`${plain(value.role)}, from ${value.address}, since ${value.connectedSince}`);
+  const rows = Object.entries(value.kinds).map(([kind, status]) => [
     kind,
-    held,
-    acked === '' ? 'nothing yet' : acked.slice(0, 12),
-    inFlight ? 'awaited' : lastNack ? colours.red('refused') : colours.green('yes'),
+    status.held,
+    status.acknowledged?.slice(0, 12) ?? 'nothing yet',
+    syncText(status, colours),
   ]);
-  terminal.out(`\n${table(terminal, ['TYPE', 'HELD', 'ACCEPTED', 'IN SYNC'], rows)}`);
-  for (const [kind, { lastNack }] of kinds) {
-    if (lastNack === undefined) continue;
-    terminal.out(colours.red(`\nRefused ${kind} at ${lastNack.at}: ${plain(lastNack.message)}`));
+  terminal.out(`\n${table(terminal, ['TYPE', 'HELD', 'ACKNOWLEDGED', 'IN SYNC'], rows)}`);
+  if (value.lastRefusal) {
+    const { kind, names, at, message } = value.lastRefusal;
+    const what = `${kind} ${names.join(', ')}`.trim();
+    terminal.out(colours.red(`\nRefused ${plain(what)} at ${at}: ${plain(message)}`));
   }
   return 0;
+}
+
+function syncText({ settled, inFlight, refused }: Node['kinds'][string], colours: Colours): string {
+  if (refused.length > 0) return colours.red(`refuses ${plain(refused.join(', '))}`);
+  if (settled) return colours.green('yes');
+  return inFlight ? 'its answer is awaited' : 'not yet';
 }

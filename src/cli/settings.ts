@@ -6,7 +6,7 @@ import { Failure } from './failure.js';
 
 const shared = z.object({ admin: z.string().optional(), config: z.string().optional() });
 
-export type Flags = Readonly<Record<string, unknown>>;
+type Flags = Readonly<Record<string, unknown>>;
 
 /** The configuration in effect; `flags` win over everything else. */
 export function configFor({ options, terminal }: Invocation, flags: Flags = {}): Config {
@@ -34,7 +34,7 @@ export function gatewayUrl(invocation: Invocation, named: string | undefined): s
 }
 
 /** Where something that listens on `host` is reached from this machine. */
-export function urlOf({ host, port }: { readonly host: string; readonly port: number }): string {
+function urlOf({ host, port }: { readonly host: string; readonly port: number }): string {
   const everywhere: Readonly<Record<string, string>> = { '0.0.0.0': '127.0.0.1', '::': '[::1]' };
   const reachable = everywhere[host] ?? (host.includes(':') ? `[${host}]` : host);
   return `http://${reachable}:${port}`;

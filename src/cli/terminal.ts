@@ -1,6 +1,7 @@
 /** Where a command reads and writes; a test hands in its own. */
 import pico from 'picocolors';
-import type { Environment } from './command.js';
+
+export type Environment = Readonly<Record<string, string | undefined>>;
 
 export type Colours = ReturnType<typeof pico.createColors>;
 

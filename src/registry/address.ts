@@ -9,7 +9,7 @@ export interface Address {
 }
 
 /** `complaint` ends the sentence "url must …". */
-export type AddressOutcome = { readonly address: Address } | { readonly complaint: string };
+type AddressOutcome = { readonly address: Address } | { readonly complaint: string };
 
 const shape = 'such as http://10.0.0.7:3000/mcp';
 

@@ -17,7 +17,7 @@ export interface BlockingOptions {
   readonly ctx: EventEmitter;
 }
 
-export interface Following {
+interface Following {
   /** Answers `[response, data]`, as the package does for a `ctx` with `includeResponse`. */
   query(options: BlockingOptions): Promise<unknown>;
   heard(data: unknown): void;

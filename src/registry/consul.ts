@@ -27,7 +27,7 @@ import { changedMeanwhile, notFound, selfRegistered, unreachable } from './refus
 import type { Registry, RegistrationDocument, RegistryListener } from './registry.js';
 import { assembled, Reporter } from './reporter.js';
 
-export interface ConsulRegistryOptions {
+interface ConsulRegistryOptions {
   /** As `http://127.0.0.1:8500`. */
   readonly address: string;
   /** '' for none. Never logged. */

@@ -74,7 +74,7 @@ const fieldNames: ReadonlyMap<string, string> = new Map([
   ...[...metaFields].map(([key, [field]]) => [field, `Meta.${key}`] as const),
 ]);
 
-/** All instances of one service; an id that two nodes use gets the node's name from the second on. */
+/** All instances of a service; of an id that nodes share, only the first node's stays bare. */
 export function serviceEntries(
   healths: readonly ServiceHealth[],
   allowedTargets: readonly string[],

@@ -30,7 +30,7 @@ export interface RegistrationContext {
   readonly fieldNames?: FieldNames;
 }
 
-export interface PolicyContext {
+interface PolicyContext {
   readonly source: SourceName;
   readonly service: string;
 }

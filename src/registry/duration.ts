@@ -2,7 +2,7 @@
 
 const units: Readonly<Record<string, number>> = { ms: 1, s: 1_000, m: 60_000, h: 3_600_000 };
 
-/** Milliseconds, or undefined when `text` is no duration; a bare number has no unit, so it is none. */
+/** Milliseconds; undefined when `text` is no duration, as a number without a unit is not. */
 export function parseDuration(text: string): number | undefined {
   const match = /^(\d+(?:\.\d+)?)(ms|s|m|h)$/.exec(text);
   const unit = units[match?.[2] ?? ''];

@@ -21,7 +21,7 @@ import { changedMeanwhile, notFound, selfRegistered, unreachable } from './refus
 import type { Registry, RegistrationDocument, RegistryListener } from './registry.js';
 import { assembled, Reporter } from './reporter.js';
 
-export interface EtcdRegistryOptions {
+interface EtcdRegistryOptions {
   readonly endpoints: readonly string[];
   /** As `/mcpx`; keys are `/mcpx/instances/<service>/<id>` and `/mcpx/services/<name>`. */
   readonly prefix: string;
@@ -166,9 +166,11 @@ class EtcdRegistry implements Registry {
     const first = (BigInt(revision) + 1n).toString();
     // Not `create()`: it answers a turn later, when the first changes may have passed.
     const watcher = client.watch().prefix(this.#prefix).startRevision(first).watcher();
+    let closed = (): void => undefined;
     try {
       await new Promise<void>((resolve, reject) => {
-        signal.addEventListener('abort', () => resolve(), { once: true });
+        closed = resolve;
+        signal.addEventListener('abort', closed, { once: true });
         if (signal.aborted) resolve();
         watcher
           .on('connected', connected)
@@ -178,6 +180,7 @@ class EtcdRegistry implements Registry {
           .on('end', () => reject(new Error('etcd ended the watch')));
       });
     } finally {
+      signal.removeEventListener('abort', closed);
       await detach(watcher);
     }
   }

@@ -16,7 +16,7 @@ import type { Registry, RegistrationDocument, RegistryListener, Report } from '.
 import { assembled, Reporter } from './reporter.js';
 import { nameOf, readServices, withoutService, withService } from './services_yaml.js';
 
-export interface FileRegistryOptions {
+interface FileRegistryOptions {
   /** Absolute path of `services.yaml`; it need not exist. */
   readonly path: string;
   readonly allowedTargets: readonly string[];

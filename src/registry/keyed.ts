@@ -10,12 +10,12 @@ import type { Entry } from './last_good.js';
 import { isServiceName } from './schema.js';
 
 /** One key of the registry, without the prefix: `instances/claims/10.0.0.7:3000`. */
-export interface KeyedText {
+interface KeyedText {
   readonly key: string;
   readonly text: string;
 }
 
-export interface KeyedContext {
+interface KeyedContext {
   readonly source: SourceName;
   readonly allowedTargets: readonly string[];
 }
@@ -76,7 +76,7 @@ export function policyEntry(
   };
 }
 
-/** The stored instance of this address, or else the one under its key: what a write would replace. */
+/** What a write would replace: the instance of this address, or else the one under its key. */
 export function storedInstance<T extends KeyedText>(
   stored: readonly T[],
   { name, id }: Pick<Registration, 'name' | 'id'>,

@@ -4,7 +4,7 @@ import type { Problem, Subject } from '../errors.js';
 import type { SourceName } from '../fleet/fleet.js';
 
 /** One instance of a service, or all of them. */
-export interface Target {
+interface Target {
   readonly source: SourceName;
   readonly service: string;
   readonly instance?: string | undefined;

@@ -1,4 +1,4 @@
-/** Speaks to a registry's listener: whole reports and the state of hearing, and only what is new. */
+/** Speaks to a registry's listener: whole reports and whether it is heard, only what is new. */
 import { isDeepStrictEqual } from 'node:util';
 import { problem } from '../errors.js';
 import type { PolicyOverride, Registration, SourceName } from '../fleet/fleet.js';

@@ -12,7 +12,7 @@ import { identify } from './decode.js';
 import type { RegistrationDocument } from './registry.js';
 
 /** What an entry is called: its service, and `host:port` where its url can be read. */
-export interface EntryName {
+interface EntryName {
   readonly service: string | undefined;
   readonly instance: string | undefined;
 }
@@ -35,7 +35,7 @@ export function nameOf(entry: unknown): EntryName {
   return { service: name, instance: id };
 }
 
-/** The text with `entry` in it, in place of the one of the same name and address if there is one. */
+/** The text with `entry` in it, in place of the one of the same name and address. */
 export function withService(
   text: string,
   entry: RegistrationDocument,
@@ -54,7 +54,7 @@ export function withService(
   return written(document, path);
 }
 
-export interface Removal {
+interface Removal {
   readonly text: string;
   /** The ids of the instances that are gone. */
   readonly removed: readonly string[];

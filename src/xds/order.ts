@@ -66,7 +66,7 @@ const afterItsClusters =
       if (!resources.cluster.has(cluster)) return true;
       const held = clusters.held.get(cluster);
       if (!held) return false;
-      const assignment = assignmentOf(held);
+      const assignment = assignmentOf(isUnknown(held) ? resources.cluster.get(cluster) : held);
       return assignment === undefined || endpoints?.held.has(assignment) === true;
     };
     return (name) => {

@@ -38,8 +38,9 @@ export class Subscription {
   readonly #insisted = new Set<string>();
   /** What was refused by itself, by the version refused (undefined: its removal). */
   readonly #refused = new Map<string, string | undefined>();
-  /** Parts of refused responses, each to be sent by itself until the culprit is alone. */
-  readonly #parts = new Set<readonly string[]>();
+  /** Which part of a refused response a name is in; each part is tried by itself. */
+  readonly #partOf = new Map<string, number>();
+  #lastPart = 0;
   #inFlight: { readonly nonce: string; readonly content: Content } | undefined;
   #replyOwed = false;
 
@@ -111,15 +112,16 @@ export class Subscription {
    * The names to send, in batches of which one may go at a time: first the
    * parts of refused responses, then everything else.
    */
-  *batches(present: ResourceSet): Generator<readonly string[]> {
-    const waiting = new Set<string>();
-    for (const part of this.#parts) {
-      const names = part.filter((name) => this.isPending(name, present));
-      if (names.length === 0) this.#parts.delete(part);
-      else yield names;
-      for (const name of names) waiting.add(name);
+  batches(present: ResourceSet): readonly (readonly string[])[] {
+    const parts = new Map<number, string[]>();
+    const rest: string[] = [];
+    for (const name of this.pending(present)) {
+      const part = this.#partOf.get(name);
+      const batch = part === undefined ? rest : (parts.get(part) ?? []);
+      batch.push(name);
+      if (part !== undefined) parts.set(part, batch);
     }
-    yield [...this.#due].filter((name) => !waiting.has(name) && this.isPending(name, present));
+    return [...parts.values(), rest];
   }
 
   /** The names with news that the client has not been sent. */
@@ -158,6 +160,7 @@ export class Subscription {
       if (resource) this.#held.set(name, resource);
       else this.#held.delete(name);
       if (this.#refused.get(name) === resource?.version) this.#refused.delete(name);
+      this.#partOf.delete(name);
     }
     return { kind: 'acknowledged', content };
   }
@@ -172,12 +175,16 @@ export class Subscription {
     if (!content) return { kind: 'stale' };
     const names = [...content.keys()].filter((name) => this.wants(name));
     for (const name of names) this.#due.add(name);
-    const [first] = names;
-    if (names.length === 1 && first !== undefined)
-      this.#refused.set(first, content.get(first)?.version);
-    const half = Math.ceil(names.length / 2);
-    for (const part of [names.slice(0, half), names.slice(half)]) this.#parts.add(part);
+    if (names.length > 1) this.#halve(names);
+    else for (const name of names) this.#refused.set(name, content.get(name)?.version);
     return { kind: 'refused', content };
+  }
+
+  #halve(names: readonly string[]): void {
+    const [first, second] = [++this.#lastPart, ++this.#lastPart];
+    const half = names.length / 2;
+    for (const [index, name] of names.entries())
+      this.#partOf.set(name, index < half ? first : second);
   }
 
   #land(nonce: string): Content | undefined {
@@ -227,6 +234,7 @@ export class Subscription {
     this.#due.delete(name);
     this.#insisted.delete(name);
     this.#refused.delete(name);
+    this.#partOf.delete(name);
   }
 
   /** Takes over what the client held on an earlier stream, perhaps with another replica. */

@@ -3,15 +3,15 @@ import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { expect } from 'chai';
 import { postCall } from './parts/agent.js';
-import { startConsul, type ConsulAgent } from './parts/consul.js';
-import { startEtcd, type EtcdServer } from './parts/etcd.js';
+import { startConsul, type RealConsul } from './parts/consul.js';
+import { startEtcd, type RealEtcd } from './parts/etcd.js';
 import { underLoad } from './parts/load.js';
 import { eventually, startMcpx, type Mcpx } from './parts/mcpx.js';
 import { startServer, stopServers, type ReferenceServer } from './parts/servers.js';
 
 describe('a server that registers is called through Envoy', () => {
-  let consul: ConsulAgent;
-  let etcd: EtcdServer;
+  let consul: RealConsul;
+  let etcd: RealEtcd;
   let mcpx: Mcpx;
   let resident: ReferenceServer;
 
@@ -36,6 +36,13 @@ describe('a server that registers is called through Envoy', () => {
     await Promise.all([consul.stop(), etcd.stop(), stopServers()]);
   });
 
+  const ttlCheck = { checkid: 'checked-ttl', name: 'ttl', ttl: '10m', status: 'passing' };
+  const register = async (id: string, name: string, port: number, check?: object) => {
+    const meta = { 'mcp-version': '1.0.0' };
+    const service = { id, name, tags: ['mcp'], address: '127.0.0.1', port, meta };
+    await consul.client.agent.service.register({ ...service, ...(check && { check }) } as never);
+  };
+
   const entry = (name: string, url: string) =>
     `services:\n  - { name: ${name}, version: 1.0.0, url: '${url}' }\n`;
 
@@ -55,14 +62,10 @@ describe('a server that registers is called through Envoy', () => {
   it('in Consul, by a service tagged mcp, until it deregisters', async () => {
     const server = await startServer({ name: 'by-consul' });
     const calls = await underLoad(`${mcpx.gateway}/mcp/resident`, async () => {
-      await consul.register({
-        ...{ ID: 'by-consul-1', Name: 'by-consul', Tags: ['mcp'] },
-        ...{ Address: '127.0.0.1', Port: server.port },
-        Meta: { 'mcp-version': '1.0.0' },
-      });
+      await register('by-consul-1', 'by-consul', server.port);
       await callable('by-consul');
       await onAggregate('by-consul');
-      await consul.deregister('by-consul-1');
+      await consul.client.agent.service.deregister('by-consul-1');
       await gone('by-consul');
     });
     expect(calls.failures).to.deep.equal([]);
@@ -71,18 +74,13 @@ describe('a server that registers is called through Envoy', () => {
 
   it('in Consul, only while its check passes', async () => {
     const server = await startServer({ name: 'checked' });
-    await consul.register({
-      ...{ ID: 'checked-1', Name: 'checked', Tags: ['mcp'] },
-      ...{ Address: '127.0.0.1', Port: server.port },
-      Meta: { 'mcp-version': '1.0.0' },
-      Check: { CheckID: 'checked-ttl', TTL: '10m', Status: 'passing' },
-    });
+    await register('checked-1', 'checked', server.port, ttlCheck);
     await callable('checked');
-    await consul.setCheck('checked-ttl', 'critical');
+    await consul.client.agent.check.fail('checked-ttl');
     await eventually('it is out', async () => (await statusOf('checked')) === 503);
-    await consul.setCheck('checked-ttl', 'passing');
+    await consul.client.agent.check.pass('checked-ttl');
     await callable('checked');
-    await consul.deregister('checked-1');
+    await consul.client.agent.service.deregister('checked-1');
     await gone('checked');
   });
 
@@ -139,11 +137,7 @@ describe('a server that registers is called through Envoy', () => {
       startServer({ name: 'from-consul' }),
       startServer({ name: 'from-etcd' }),
     ]);
-    await consul.register({
-      ...{ ID: 'shared-1', Name: 'shared', Tags: ['mcp'] },
-      ...{ Address: '127.0.0.1', Port: one.port },
-      Meta: { 'mcp-version': '1.0.0' },
-    });
+    await register('shared-1', 'shared', one.port);
     const registration = { name: 'shared', version: '1.0.0', url: other.url };
     await etcd.client.put('/mcpx/instances/shared/1').value(JSON.stringify(registration));
     const seen = new Set<string>();

@@ -4,10 +4,31 @@ import { join } from 'node:path';
 import Consul from 'consul';
 import { freePorts, setUpBinary, startChild, temporaryFolder, whenReady } from './child.js';
 
+/** What a server tells Consul of itself, as its HTTP API takes it. */
+export interface ConsulService {
+  readonly ID: string;
+  readonly Name: string;
+  readonly Address: string;
+  readonly Port: number;
+  readonly Tags?: readonly string[];
+  readonly Meta?: Readonly<Record<string, string>>;
+  /** A check that is as `setCheck` says. */
+  readonly Check?: {
+    readonly CheckID: string;
+    readonly TTL: string;
+    readonly Status: CheckStatus;
+  };
+}
+
+type CheckStatus = 'passing' | 'warning' | 'critical';
+
 export interface RealConsul {
   readonly address: string;
   /** A client of the test's own, beside the one under test. */
   readonly client: Consul;
+  register(service: ConsulService): Promise<void>;
+  deregister(id: string): Promise<void>;
+  setCheck(checkId: string, status: CheckStatus): Promise<void>;
   /** Ends the process as a crash would; `start` brings it back, empty, on the same ports. */
   kill(): Promise<void>;
   start(): Promise<void>;
@@ -31,6 +52,14 @@ export async function startConsul(): Promise<RealConsul> {
   );
   const address = `http://127.0.0.1:${http}`;
   const client = new Consul({ host: '127.0.0.1', port: http });
+  // Not by the client, whose types know no TTL check with a first status.
+  const register = async (service: ConsulService): Promise<void> => {
+    const answer = await fetch(`${address}/v1/agent/service/register`, {
+      method: 'PUT',
+      body: JSON.stringify(service),
+    });
+    if (!answer.ok) throw new Error(`Consul refused ${service.ID}: ${await answer.text()}`);
+  };
   const launch = async () => {
     const child = startChild(binary, ['agent', '-dev', '-config-file', config]);
     await whenReady(child, async () => {
@@ -44,6 +73,16 @@ export async function startConsul(): Promise<RealConsul> {
   return {
     address,
     client,
+    register,
+    async deregister(id) {
+      await client.agent.service.deregister(id);
+    },
+    async setCheck(checkId, status) {
+      const { check } = client.agent;
+      if (status === 'passing') await check.pass(checkId);
+      else if (status === 'warning') await check.warn(checkId);
+      else await check.fail(checkId);
+    },
     kill: async () => child.stop(),
     async start() {
       child = await launch();

@@ -3,50 +3,38 @@ import { silentLog } from '../../../src/log.js';
 import { createConsulRegistry } from '../../../src/registry/consul.js';
 import type { Registry } from '../../../src/registry/registry.js';
 import { anyTarget, claims, holds, instance, watching } from '../../unit/registry/watching.js';
-import { startConsul, type RealConsul } from '../parts/consul.js';
+import { startConsul, type RealConsul, type ConsulService } from '../parts/consul.js';
 
-/** What a server tells Consul of itself. */
-interface Service {
-  readonly id: string;
-  readonly name: string;
-  readonly address: string;
-  readonly port: number;
-  readonly tags: string[];
-  readonly meta: Record<string, string>;
-  readonly check?: Readonly<Record<string, string>>;
-}
-
-function service(fields: Partial<Service> = {}): Service {
+function service(fields: Partial<ConsulService> = {}): ConsulService {
   return {
-    id: 'claims-1',
-    name: 'claims',
-    address: '10.0.0.7',
-    port: 3000,
-    tags: ['mcp', 'pii'],
-    meta: { 'mcp-version': '2.1.0', team: 'marine' },
+    ID: 'claims-1',
+    Name: 'claims',
+    Address: '10.0.0.7',
+    Port: 3000,
+    Tags: ['mcp', 'pii'],
+    Meta: { 'mcp-version': '2.1.0', team: 'marine' },
     ...fields,
   };
 }
 
-const check = { checkid: 'check', name: 'check', ttl: '10m', status: 'passing' };
+const Check = { CheckID: 'check', TTL: '10m', Status: 'passing' } as const;
 
 describe('Consul as a registry', function () {
   this.timeout(30_000);
   let consul: RealConsul;
-  let agent: RealConsul['client']['agent'];
   let kv: RealConsul['client']['kv'];
   let open: Registry[] = [];
 
   before(async () => {
     consul = await startConsul();
-    ({ agent, kv } = consul.client);
+    ({ kv } = consul.client);
   });
   after(async () => consul.stop());
   afterEach(async () => {
     await Promise.all(open.map((registry) => registry.close()));
     open = [];
     for (const id of ['claims-1', 'claims-2', 'plain'])
-      await agent.service.deregister(id).catch(() => undefined);
+      await consul.deregister(id).catch(() => undefined);
     await kv.del({ key: 'mcpx/', recurse: true });
   });
 
@@ -62,12 +50,9 @@ describe('Consul as a registry', function () {
     return created;
   }
 
-  // The types of the package know no check without an interval.
-  const register = async (fields: Service) => agent.service.register(fields as never);
-
   it('reports the services with the tag mcp, and only those', async () => {
-    await register(service());
-    await register(service({ id: 'plain', name: 'plain', tags: [] }));
+    await consul.register(service());
+    await consul.register(service({ ID: 'plain', Name: 'plain', Tags: [] }));
     const seen = watching(registry());
     const report = await seen.report(holds('claims-1'));
     expect(instance(report, 'claims-1')).to.deep.include({
@@ -88,35 +73,35 @@ describe('Consul as a registry', function () {
   it('hears a service come and go', async () => {
     const seen = watching(registry());
     await seen.report(holds());
-    await register(service());
+    await consul.register(service());
     const first = await seen.report(holds('claims-1'));
-    await register(service({ id: 'claims-2', port: 3001 }));
+    await consul.register(service({ ID: 'claims-2', Port: 3001 }));
     const second = await seen.report(holds('claims-1', 'claims-2'));
     expect(instance(second, 'claims-1')).to.equal(instance(first, 'claims-1'));
-    await agent.service.deregister('claims-1');
+    await consul.deregister('claims-1');
     await seen.report(holds('claims-2'));
-    await agent.service.deregister('claims-2');
+    await consul.deregister('claims-2');
     await seen.report(holds());
   });
 
   it("lets Consul's checks decide: critical is not passing, warning is", async () => {
-    await register(service({ check }));
+    await consul.register(service({ Check }));
     const seen = watching(registry());
     const passes = (expected: boolean) => async () =>
       seen.report((report) => instance(report, 'claims-1')?.passing === expected);
     await passes(true)();
-    await agent.check.fail('check');
+    await consul.setCheck('check', 'critical');
     await passes(false)();
-    await agent.check.warn('check');
+    await consul.setCheck('check', 'warning');
     await passes(true)();
   });
 
   it('keeps the last good form of a service that becomes wrong, but follows its checks', async () => {
-    await register(service({ check }));
+    await consul.register(service({ Check }));
     const seen = watching(registry());
     await seen.report(holds('claims-1'));
-    const meta = { 'mcp-version': '2', 'mcp-wieght': '7', 'mcp-timeout': '30', 'mcp-path': 'mcp' };
-    await register(service({ check, meta }));
+    const Meta = { 'mcp-version': '2', 'mcp-wieght': '7', 'mcp-timeout': '30', 'mcp-path': 'mcp' };
+    await consul.register(service({ Check, Meta }));
     const wrong = await seen.report(({ problems }) => problems.length > 0);
     expect(wrong.problems.map(({ subject }) => subject.path)).to.have.members([
       'Meta.mcp-version',
@@ -128,12 +113,12 @@ describe('Consul as a registry', function () {
       'did you mean mcp-weight',
     );
     expect(instance(wrong, 'claims-1')?.version).to.equal('2.1.0');
-    await agent.check.fail('check');
+    await consul.setCheck('check', 'critical');
     await seen.report((report) => instance(report, 'claims-1')?.passing === false);
   });
 
   it('reads every field from Meta', async () => {
-    const meta = {
+    const Meta = {
       'mcp-version': '3.0.0',
       'mcp-path': '/v1/mcp',
       'mcp-era': 'modern',
@@ -145,7 +130,7 @@ describe('Consul as a registry', function () {
       'mcp-timeout': '5s',
       'mcp-outlier-errors': '2',
     };
-    await register(service({ meta }));
+    await consul.register(service({ Meta }));
     const seen = watching(registry());
     const report = await seen.report(holds('claims-1'));
     const found = instance(report, 'claims-1');
@@ -201,7 +186,7 @@ describe('Consul as a registry', function () {
   });
 
   it("does not write over a service of Consul's own", async () => {
-    await register(service());
+    await consul.register(service());
     const consulRegistry = registry();
     await watching(consulRegistry).report(holds('claims-1'));
     for (const refused of [
@@ -212,7 +197,7 @@ describe('Consul as a registry', function () {
   });
 
   it('keeps its last report while Consul is away, and hears it again after a crash', async () => {
-    await register(service());
+    await consul.register(service());
     const seen = watching(registry());
     await seen.report(holds('claims-1'));
     await consul.kill();
@@ -222,7 +207,7 @@ describe('Consul as a registry', function () {
     expect(!unwritten.ok && unwritten.problems[0]?.code).to.equal('registry_unreachable');
     await consul.start();
     await seen.hearing.when(({ state }) => state === 'heard');
-    await register(service({ id: 'claims-2' }));
+    await consul.register(service({ ID: 'claims-2' }));
     await seen.report(holds('claims-2'));
   });
 });

@@ -2,7 +2,7 @@ import { expect } from 'chai';
 import { z } from 'zod';
 import { problem } from '../../../src/errors.js';
 import { components, node, nodeList, problemList, toolList } from '../../../src/admin/schemas.js';
-import { nodeOf, serviceOf, startOn, stateOf, stopAll } from './stage.js';
+import { nodeOf, refusingNode, serviceOf, startOn, stateOf, stopAll } from './stage.js';
 
 const operation = z.object({
   requestBody: z.unknown().optional(),
@@ -25,7 +25,7 @@ const filled = (path: string) =>
 
 function staged() {
   const state = stateOf([serviceOf('claims')]);
-  state.nodes.set([nodeOf('edge-1')]);
+  state.nodesNow.set([nodeOf('edge-1')]);
   return state;
 }
 
@@ -108,19 +108,16 @@ describe('what the admin API lists', () => {
 
   it('nodes: what each holds, and the words with which it refused', async () => {
     const state = staged();
-    const [edge] = state.nodes.value;
-    const lastNack = { message: 'no such filter', resources: ['edge'], at: 0 };
-    const refusing = nodeOf('edge-2', {
-      kinds: { ...edge!.kinds, listener: { ...edge!.kinds.listener, lastNack } },
-    });
-    state.nodes.set([edge!, refusing]);
+    state.nodesNow.set([nodeOf('edge-1'), refusingNode('edge-2')]);
     const url = await startOn(state);
     const { nodes } = nodeList.parse(await (await fetch(`${url}/v1/nodes`)).json());
     expect(nodes.map(({ inSync }) => inSync)).to.deep.equal([true, false]);
     const one = node.parse(await (await fetch(`${url}/v1/nodes/edge-2`)).json());
-    expect(one.kinds['listener']?.lastNack).to.deep.equal({
+    expect(one.kinds['listener']?.refused).to.deep.equal(['edge']);
+    expect(one.lastRefusal).to.deep.equal({
+      kind: 'listener',
+      names: ['edge'],
       message: 'no such filter',
-      resources: ['edge'],
       at: '1970-01-01T00:00:00.000Z',
     });
     expect((await fetch(`${url}/v1/nodes/edge-3`)).status).to.equal(404);
@@ -129,7 +126,7 @@ describe('what the admin API lists', () => {
   it('problems: each with its code, path and who must act', async () => {
     const state = stateOf();
     const subject = { source: 'file', service: 'claims', path: 'version' };
-    state.problems.set([problem('registration_invalid', subject, 'version must be semver.')]);
+    state.problemsNow.set([problem('registration_invalid', subject, 'version must be semver.')]);
     const url = await startOn(state);
     const { problems } = problemList.parse(await (await fetch(`${url}/v1/problems`)).json());
     expect(problems[0]).to.include({ path: 'version', actor: 'server owner' });
@@ -141,7 +138,7 @@ describe('the page', () => {
 
   it('shows services, nodes and problems, every text escaped, and runs nothing', async () => {
     const state = staged();
-    state.problems.set([problem('server_not_mcp', {}, '<script>alert(1)</script> & more')]);
+    state.problemsNow.set([problem('server_not_mcp', {}, '<script>alert(1)</script> & more')]);
     const answer = await fetch(await startOn(state));
     expect(answer.headers.get('content-security-policy')).to.contain("default-src 'none'");
     const text = await answer.text();

@@ -38,7 +38,7 @@ describe('the services of the admin API', () => {
 
   it('shows one service with its instances, policy, probe and its own problems', async () => {
     const state = stateOf([serviceOf('claims')]);
-    state.problems.set([
+    state.problemsNow.set([
       problem('server_unreachable', { service: 'claims' }, 'claims is away.'),
       problem('server_unreachable', { service: 'other' }, 'other is away.'),
     ]);
@@ -65,7 +65,7 @@ describe('the services of the admin API', () => {
   it('says why a service that is registered wrongly is not in the fleet', async () => {
     const state = stateOf();
     const reason = 'version must be a semantic version such as 2.1.0.';
-    state.problems.set([problem('registration_invalid', { service: 'claims' }, reason)]);
+    state.problemsNow.set([problem('registration_invalid', { service: 'claims' }, reason)]);
     const answer = await fetch(`${await startOn(state)}/v1/services/claims`);
     expect(answer.status).to.equal(404);
     expect(await answer.text()).to.contain(reason);

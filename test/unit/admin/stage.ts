@@ -1,7 +1,7 @@
 /** An admin API on a free loopback port, with state that a test can change under it. */
 import { failed, problem, succeeded, type Outcome, type Problem } from '../../../src/errors.js';
 import { startAdmin, type Admin } from '../../../src/admin/admin.js';
-import type { NodeStatus } from '../../../src/admin/node_status.js';
+import type { KindStatus, NodeStatus } from '../../../src/xds/nodes.js';
 import type { AdminState } from '../../../src/admin/state.js';
 import { defaultPolicy } from '../../../src/fleet/defaults.js';
 import { emptyFleet } from '../../../src/fleet/fleet.js';
@@ -95,33 +95,60 @@ export function serviceOf(name: string, changes: Partial<Service> = {}): Service
   };
 }
 
+export const holding: KindStatus = {
+  acknowledged: 'abc123',
+  held: 2,
+  wildcard: true,
+  inFlight: false,
+  settled: true,
+  refused: [],
+};
+
 export function nodeOf(id: string, changes: Partial<NodeStatus> = {}): NodeStatus {
-  const holding = { acked: 'abc123', held: 2, inFlight: false, lastNack: undefined };
   return {
     id,
-    envoyVersion: '1.40.0',
-    audience: 'edge',
+    cluster: 'mcpx',
+    version: '1.40.0',
+    role: 'edge',
     address: '127.0.0.1:51000',
     connectedSince: Date.UTC(2026, 0, 2, 3, 4, 5),
     kinds: { cluster: holding, endpoint: holding, listener: holding, route: holding },
+    lastRefusal: undefined,
     ...changes,
   };
 }
 
-type Stage = AdminState & { readonly registry: MemoryRegistry };
+/** An Envoy that refused its listener. */
+export function refusingNode(id: string): NodeStatus {
+  const { kinds } = nodeOf(id);
+  return nodeOf(id, {
+    kinds: { ...kinds, listener: { ...holding, settled: true, refused: ['edge'] } },
+    lastRefusal: { kind: 'listener', names: ['edge'], message: 'no such filter', at: 0 },
+  });
+}
+
+type Stage = AdminState & {
+  readonly registry: MemoryRegistry;
+  readonly problemsNow: Latest<readonly Problem[]>;
+  readonly nodesNow: Latest<readonly NodeStatus[]>;
+};
 
 export function stateOf(services: readonly Service[] = []): Stage {
   const fleet = new Latest<Fleet>(services.length === 0 ? emptyFleet : { services });
   const registry = new MemoryRegistry(fleet);
+  const problemsNow = new Latest<readonly Problem[]>([]);
+  const nodesNow = new Latest<readonly NodeStatus[]>([]);
   return {
+    problemsNow,
+    nodesNow,
+    problems: () => problemsNow.value,
+    nodes: () => nodesNow.value,
     fleet,
     registry,
-    problems: new Latest<readonly Problem[]>([]),
     hearing: new Latest<ReadonlyMap<SourceName, Hearing>>(new Map([['file', { state: 'heard' }]])),
     stale: new Latest(false),
     registries: new Map([['file', registry]]),
     write: 'file',
-    nodes: new Latest<readonly NodeStatus[]>([]),
     metrics: createMetrics(),
     version: '0.1.0',
   };

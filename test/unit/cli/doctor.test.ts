@@ -26,7 +26,7 @@ describe('mcpx doctor', () => {
 
   it('finds nothing wrong where nothing is, and says what it looked at', async () => {
     const state = stateOf();
-    state.nodes.set([nodeOf('edge-1')]);
+    state.nodesNow.set([nodeOf('edge-1')]);
     const { exitCode, out } = await examine(['--admin', await startOn(state)]);
     expect(exitCode).to.equal(0);
     for (const what of ['Node.js', 'Envoy', 'data folder', 'file registry', 'ports'])
@@ -78,7 +78,7 @@ describe('mcpx doctor', () => {
 
   it('repeats the problems of the control plane, as JSON too', async () => {
     const state = stateOf();
-    state.problems.set([problem('server_unreachable', { service: 'claims' }, 'Start claims.')]);
+    state.problemsNow.set([problem('server_unreachable', { service: 'claims' }, 'Start claims.')]);
     const { exitCode, out } = await examine(['--json', '--admin', await startOn(state)]);
     expect(exitCode).to.equal(1);
     const { checks } = JSON.parse(out) as { checks: object[] };

@@ -3,7 +3,7 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { problem } from '../../../src/errors.js';
-import { nodeOf, serviceOf, startOn, stateOf, stopAll } from '../admin/stage.js';
+import { nodeOf, refusingNode, serviceOf, startOn, stateOf, stopAll } from '../admin/stage.js';
 import { mcpx } from './stage.js';
 
 const url = 'http://127.0.0.1:3000/mcp';
@@ -30,7 +30,7 @@ describe('mcpx service', () => {
 
   it('shows one service, and fails with the nearest name for an unknown one', async () => {
     const state = stateOf([serviceOf('claims')]);
-    state.problems.set([problem('server_not_mcp', { service: 'claims' }, 'It says nothing.')]);
+    state.problemsNow.set([problem('server_not_mcp', { service: 'claims' }, 'It says nothing.')]);
     const env = { MCPX_ADMIN_URL: await startOn(state) };
     const { out } = await mcpx(['service', 'show', 'claims'], { env });
     expect(out).to.contain(url).and.contain('claims__look').and.contain('It says nothing.');
@@ -131,23 +131,22 @@ describe('mcpx tools, fleet and problems', () => {
 
   it('fleet: shows who is in sync, and the words of a refusal', async () => {
     const state = stateOf();
-    const { kinds } = nodeOf('edge-1');
-    const lastNack = { message: 'no such filter', resources: ['edge'], at: 0 };
-    const refusing = { ...kinds, listener: { ...kinds.listener, lastNack } };
-    state.nodes.set([nodeOf('edge-1'), nodeOf('edge-2', { kinds: refusing })]);
+    state.nodesNow.set([nodeOf('edge-1'), refusingNode('edge-2')]);
     const env = { MCPX_ADMIN_URL: await startOn(state) };
     const { out } = await mcpx(['fleet'], { env });
     expect(out).to.match(/edge-1 +1\.40\.0 +edge +2 cluster, .* +yes/);
     expect(out).to.match(/edge-2 .* no +1970-01-01T00:00:00.000Z no such filter/);
     const one = await mcpx(['fleet', 'edge-2'], { env });
-    expect(one.out).to.contain('Refused listener').and.contain('no such filter');
+    expect(one.out).to.contain('Refused listener edge').and.contain('no such filter');
     expect((await mcpx(['fleet', 'edge-3'], { env })).exitCode).to.equal(1);
   });
 
   it('problems: names what each is about and who must act', async () => {
     const state = stateOf();
     const subject = { source: 'consul', service: 'claims', path: 'mcp-version' };
-    state.problems.set([problem('registration_invalid', subject, 'mcp-version must be semver.')]);
+    state.problemsNow.set([
+      problem('registration_invalid', subject, 'mcp-version must be semver.'),
+    ]);
     const { out } = await mcpx(['problems', '--admin', await startOn(state)]);
     expect(out).to.match(/error +consul claims mcp-version +server owner +mcp-version must/);
   });

@@ -1,5 +1,5 @@
 import { expect } from 'chai';
-import { mkdir, mkdtemp, readFile, rename, rm, writeFile } from 'node:fs/promises';
+import { mkdir, mkdtemp, readFile, rename, rm, truncate, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { silentLog } from '../../../src/log.js';
@@ -63,6 +63,19 @@ describe('services.yaml as a registry', () => {
     await seen.report(holds('10.0.0.7:3000'));
     await rm(path);
     await seen.report(holds());
+  });
+
+  it('does not believe a file that is emptied only to be written again', async () => {
+    await writeFile(path, commented);
+    const seen = watching(registry());
+    await seen.report(holds('10.0.0.7:3000', '10.0.0.8:3000'));
+    for (let weight = 21; weight < 30; weight++) {
+      await truncate(path);
+      await new Promise(setImmediate);
+      await writeFile(path, commented.replace('20', String(weight)));
+      await seen.report((report) => instance(report, '10.0.0.8:3000')?.weight === weight);
+    }
+    expect(seen.reports.map(({ registrations }) => registrations.length)).to.not.include(0);
   });
 
   it('keeps the object of a registration that did not change, and reports only changes', async () => {

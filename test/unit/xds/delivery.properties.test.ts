@@ -65,7 +65,7 @@ const says = ({ resources }: Snapshot) =>
 
 describe('delivery, whatever happens in whatever order', () => {
   it('is fed consistent snapshots by this test', () => {
-    fc.assert(fc.property(fleets, (fleet) => expect(inconsistencies(render(fleet))).to.be.empty));
+    fc.assert(fc.property(fleets, (fleet) => inconsistencies(render(fleet)).length === 0));
   });
 
   it('ends with the proxy holding what the snapshot says (points 18, 19, 20, 31)', () => {

@@ -1,0 +1,22 @@
+/** Registers a server by REST and waits until Envoy carries calls to it. */
+import { eventually, type Mcpx } from './mcpx.js';
+
+export interface TestRegistration {
+  readonly name: string;
+  readonly url: string;
+  readonly [field: string]: unknown;
+}
+
+export async function register(mcpx: Mcpx, registration: TestRegistration): Promise<void> {
+  const response = await fetch(`${mcpx.admin}/v1/services`, {
+    method: 'POST',
+    headers: { 'content-type': 'application/json' },
+    body: JSON.stringify({ version: '1.0.0', ...registration }),
+  });
+  if (!response.ok) throw new Error(`not registered: ${await response.text()}`);
+  const { host } = new URL(registration.url);
+  await eventually(`Envoy holds ${registration.name} at ${host}`, async () => {
+    const clusters = await (await fetch(`${mcpx.envoyAdmin}/clusters`)).text();
+    return clusters.includes(`${registration.name}::${host}::health_flags::healthy`);
+  });
+}

@@ -1,0 +1,131 @@
+import { expect } from 'chai';
+import fc from 'fast-check';
+import { inconsistencies } from '../../../src/snapshot/consistent.js';
+import { resourceKinds, type Snapshot } from '../../../src/snapshot/snapshot.js';
+import { assignment, edsCluster, listener, routes, snapshotOf } from '../snapshot/messages.js';
+import { Proxy } from './proxy.js';
+
+const serviceNames = ['a', 'b', 'c', 'd'] as const;
+const mark = fc.nat({ max: 2 });
+
+/** A fleet in small: which services there are, how they look, and which are routed to. */
+const fleets = fc.record({
+  services: fc.uniqueArray(
+    fc.record({ name: fc.constantFrom(...serviceNames), cluster: mark, endpoint: mark }),
+    { selector: ({ name }) => name },
+  ),
+  routed: fc.subarray([...serviceNames]),
+  marks: fc.record({ listener: mark, route: mark }),
+  listeners: fc.subarray(['gateway', 'bridge']),
+});
+type SmallFleet = typeof fleets extends fc.Arbitrary<infer T> ? T : never;
+
+const render = ({ services, routed, marks, listeners }: SmallFleet): Snapshot => {
+  const clusters = routed.filter((name) => services.some((service) => service.name === name));
+  return snapshotOf({
+    cluster: services.map(({ name, cluster }) => edsCluster(name, cluster)),
+    endpoint: services.map(({ name, endpoint }) => assignment(name, endpoint + 1)),
+    listener: listeners.map((name) => listener(name, name, { mark: marks.listener })),
+    route: listeners.map((name) => routes(name, clusters, marks.route)),
+  });
+};
+
+const kind = fc.constantFrom(...resourceKinds);
+const calm = [
+  fleets.map((fleet) => ({ act: 'publish', fleet }) as const),
+  kind.map((of) => ({ act: 'acknowledge', of }) as const),
+];
+const reconnect = fc.constant({ act: 'reconnect' } as const);
+const refusal = kind.map((of) => ({ act: 'refuse', of }) as const);
+type Step = { act: 'publish'; fleet: SmallFleet } | { act: string; of?: never } | Named;
+interface Named {
+  act: 'acknowledge' | 'refuse';
+  of: (typeof resourceKinds)[number];
+}
+
+function play(steps: readonly Step[]): Proxy {
+  const proxy = new Proxy(undefined);
+  for (const step of steps) {
+    if ('fleet' in step) proxy.publish(render(step.fleet));
+    else if (step.act === 'acknowledge' && step.of) proxy.acknowledge(step.of);
+    else if (step.act === 'refuse' && step.of) proxy.refuse(step.of);
+    else if (step.act === 'reconnect') proxy.reconnect();
+  }
+  return proxy;
+}
+
+const holds = (proxy: Proxy) =>
+  resourceKinds.map((of) =>
+    [...proxy.held[of].values()].map(({ name, version }) => `${of} ${name} ${version}`).sort(),
+  );
+const says = ({ resources }: Snapshot) =>
+  resourceKinds.map((of) =>
+    [...resources[of].values()].map(({ name, version }) => `${of} ${name} ${version}`),
+  );
+
+describe('delivery, whatever happens in whatever order', () => {
+  it('is fed consistent snapshots by this test', () => {
+    fc.assert(fc.property(fleets, (fleet) => inconsistencies(render(fleet)).length === 0));
+  });
+
+  it('ends with the proxy holding what the snapshot says (points 18, 19, 20, 31)', () => {
+    fc.assert(
+      fc.property(fc.array(fc.oneof(...calm), { maxLength: 30 }), fleets, (steps, last) => {
+        const proxy = play(steps);
+        proxy.publish(render(last));
+        proxy.settle();
+        expect(holds(proxy)).to.deep.equal(says(render(last)));
+      }),
+      { numRuns: 8000 },
+    );
+  });
+
+  it('does so across reconnects, and an idle reconnect re-sends nothing (point 15)', () => {
+    const steps = fc.array(fc.oneof(...calm, reconnect), { maxLength: 30 });
+    fc.assert(
+      fc.property(steps, fleets, (played, last) => {
+        const proxy = play(played);
+        proxy.publish(render(last));
+        proxy.settle();
+        expect(holds(proxy)).to.deep.equal(says(render(last)));
+        const before = proxy.received.length;
+        proxy.reconnect();
+        const after = proxy.received.slice(before);
+        expect(after.flatMap(({ content }) => [...content.keys()])).to.be.empty;
+      }),
+      { numRuns: 8000 },
+    );
+  });
+
+  it('recovers from refusals as soon as there are different bytes (points 26, 28)', () => {
+    const steps = fc.array(fc.oneof(...calm, refusal), { maxLength: 30 });
+    fc.assert(
+      fc.property(steps, fleets, (played, last) => {
+        const proxy = play(played);
+        const mended = render({
+          ...last,
+          services: last.services.map((service) => ({ ...service, cluster: 5, endpoint: 5 })),
+          marks: { listener: 5, route: 5 },
+        });
+        proxy.publish(mended);
+        proxy.settle();
+        expect(holds(proxy)).to.deep.equal(says(mended));
+      }),
+      { numRuns: 8000 },
+    );
+  });
+
+  it('falls silent before a proxy that refuses everything (point 26)', () => {
+    fc.assert(
+      fc.property(fleets, (fleet) => {
+        const proxy = new Proxy(render(fleet));
+        proxy.reconnect();
+        for (let round = 0; proxy.waiting.size > 0; round++) {
+          expect(round, 'rounds until silent').to.be.lessThan(20);
+          for (const of of [...proxy.waiting.keys()]) proxy.refuse(of);
+        }
+        expect(proxy.refused('cluster')).to.have.members(fleet.services.map(({ name }) => name));
+      }),
+    );
+  });
+});
