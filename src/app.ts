@@ -59,16 +59,8 @@ export async function startApp(parts: AppParts): Promise<Outcome<App>> {
   const state = {
     ...{ fleet: pipeline.fleet, hearing: pipeline.hearing, stale: pipeline.stale },
     ...{ metrics, version, write: write.value },
-    nodes: {
-      get value() {
-        return nodes.list();
-      },
-    } as never,
-    problems: {
-      get value() {
-        return [...pipeline.problems.value, ...nodes.problems()];
-      },
-    } as never,
+    nodes: () => nodes.list(),
+    problems: () => [...pipeline.problems.value, ...nodes.problems()],
     registries: new Map(registries.map((registry) => [registry.source, registry])),
   };
   const admin = await startAdmin(state, config.admin, log);

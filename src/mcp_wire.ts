@@ -29,7 +29,7 @@ export function isObject(value: unknown): value is JsonObject {
   return typeof value === 'object' && value !== null && !Array.isArray(value);
 }
 
-const unsafeInHeader = /^$|^=\?base64\?.*\?=$|^\s|\s$|[^\t\x20-\x7e]/s;
+const unsafeInHeader = /^$|^=\?base64\?(.*\?)?=$|^\s|\s$|[^\t\x20-\x7e]/s;
 
 /** A value for `Mcp-Name` or `Mcp-Param-*`; wrapped where a header could not hold it. */
 export function encodeHeaderValue(value: string): string {

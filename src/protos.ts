@@ -37,7 +37,7 @@ export type Output<Name extends string> =
   At<ControlPlane, Name> extends MessageTypeDefinition<never, infer Message> ? Message : never;
 
 /** A message packed for a field of type `google.protobuf.Any`. */
-export interface PackedAny {
+interface PackedAny {
   readonly type_url: string;
   readonly value: Buffer;
 }

@@ -51,6 +51,7 @@ function show(source: ExposedSource, { query }: AdminRequest): Answer {
   const stop = new AbortController();
   const abort = () => stop.abort();
   source.closing.addEventListener('abort', abort, { once: true });
+  if (source.closing.aborted) abort();
   const content = Readable.from(exposedLines(source, stop.signal), { objectMode: false });
   content.once('close', () => {
     source.closing.removeEventListener('abort', abort);

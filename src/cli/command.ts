@@ -21,8 +21,6 @@ interface UpRequest {
   readonly demo: boolean;
   /** Shows everything once and ends. */
   readonly once: boolean;
-  /** The flags that made the configuration, for the children to be started with. */
-  readonly flags: readonly string[];
 }
 
 interface BootstrapSettings {

@@ -4,7 +4,7 @@ import { checks, type Finding } from './checks.js';
 import type { Invocation, Run } from './command.js';
 import { configFor } from './settings.js';
 import { plain, table } from './table.js';
-import type { Colours } from './terminal.js';
+import type { Colours, Terminal } from './terminal.js';
 
 export const doctor: Run = async (invocation) => {
   const { options, terminal } = invocation;
@@ -14,18 +14,24 @@ export const doctor: Run = async (invocation) => {
   for (const check of checks) findings.push(...(await check(invocation, config)));
   const failures = findings.filter(({ state }) => state === 'failed').length;
   if (options['json']) terminal.out(JSON.stringify({ checks: findings }, undefined, 2));
-  else {
-    const rows = findings.map(({ state, what, found, mend }) => [
-      stateText(state, terminal.colours),
-      what,
-      plain(found),
-      mend === undefined ? '' : plain(mend),
-    ]);
-    terminal.out(table(terminal, ['', 'CHECK', 'FOUND', 'MEND'], rows));
-  }
+  else tell(findings, terminal);
   if (failures > 0) terminal.err(terminal.colours.red(`${failures} of ${findings.length} failed.`));
   return failures > 0 ? 1 : 0;
 };
+
+/** Mends are sentences, so they stand below the table rather than in it. */
+function tell(findings: readonly Finding[], terminal: Terminal): void {
+  const rows = findings.map(({ state, what, found }) => [
+    stateText(state, terminal.colours),
+    what,
+    plain(found),
+  ]);
+  terminal.out(table(terminal, ['', 'CHECK', 'FOUND'], rows));
+  const mends = findings.flatMap(({ what, mend }) =>
+    mend === undefined ? [] : [`  ${what}: ${plain(mend)}`],
+  );
+  if (mends.length > 0) terminal.out(`\nTo mend:\n${[...new Set(mends)].join('\n')}`);
+}
 
 function stateText(state: Finding['state'], colours: Colours): string {
   if (state === 'ok') return colours.green(state);

@@ -4,7 +4,6 @@ import type { Run } from './command.js';
 import { configFor } from './settings.js';
 
 const given = z.object({
-  config: z.string().optional(),
   data: z.string().optional(),
   gatewayPort: z.string().optional(),
   adminPort: z.string().optional(),
@@ -21,7 +20,7 @@ export const up: Run = async (invocation) => {
   const options = given.parse(invocation.options);
   const config = configFor(invocation, settingsOf(options));
   const { demo, once } = options;
-  return invocation.actions.up(config, { demo, once, flags: flagsOf(options) });
+  return invocation.actions.up(config, { demo, once });
 };
 
 export const serve: Run = async (invocation) => {
@@ -48,19 +47,3 @@ function settingsOf(options: Given): Readonly<Record<string, unknown>> {
 }
 
 const numberOf = (text: string): unknown => (/^\d+$/.test(text) ? Number(text) : text);
-
-/** The same flags again, for a child. */
-function flagsOf(options: Given): string[] {
-  const flags: Readonly<Record<string, string | undefined>> = {
-    '--config': options.config,
-    '--data': options.data,
-    '--gateway-port': options.gatewayPort,
-    '--admin-port': options.adminPort,
-    '--xds-port': options.xdsPort,
-    '--filter-port': options.filterPort,
-    '--log-level': options.logLevel,
-  };
-  return Object.entries(flags).flatMap(([flag, value]) =>
-    value === undefined ? [] : [flag, value],
-  );
-}

@@ -84,7 +84,7 @@ async function whatCameOfIt(
       const names = (tools ?? []).map((tool) => plain(tool.name));
       const state = stateText(summary.state, colours);
       if (summary.state !== 'ready') return `It is ${state}: ${plain(summary.reason ?? '')}`;
-      return `It is ${state} with ${names.length} tools: ${shortList(names)}`;
+      return `It is ${state}, tools: ${shortList(names)}`;
     }
     await new Promise((wake) => setTimeout(wake, pollMs));
   }
@@ -92,8 +92,8 @@ async function whatCameOfIt(
 }
 
 function shortList(names: readonly string[]): string {
-  const shown = names.slice(0, 5).join(', ');
-  return names.length > 5 ? `${shown}, …` : shown;
+  const shown = names.slice(0, 5).join(', ') || 'none';
+  return names.length > 5 ? `${shown}, … (${names.length})` : shown;
 }
 
 async function documentsOf(

@@ -1,6 +1,6 @@
 /** The embedded registry: one YAML file that is the user's, watched, and written atomically. */
 import { mkdir, readFile } from 'node:fs/promises';
-import { dirname, join } from 'node:path';
+import { basename, dirname } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { watch, type FSWatcher } from 'chokidar';
 import writeFileAtomic from 'write-file-atomic';
@@ -97,14 +97,14 @@ class FileRegistry implements Registry {
     await mkdir(folder, { recursive: true }).catch(() => undefined);
     if (this.#closed) return;
     // A Kubernetes ConfigMap changes by swapping the link `..data` beside the file.
-    const concerns = (changed: string): boolean =>
-      changed === folder || changed === path || changed.startsWith(join(folder, '..data'));
+    const names = [basename(path), '..data'];
     this.#watcher = watch(folder, {
       depth: 0,
       ignoreInitial: true,
-      atomic: false,
-      ignored: (changed) => !concerns(changed),
+      ignored: (changed) => changed !== folder && !names.includes(basename(changed)),
     })
+      // Not `change`, which leaves out what follows another change within 5 ms.
+      .on('raw', () => this.#reader.request())
       .on('all', () => this.#reader.request())
       // What changed between the first reading and now gave no event.
       .on('ready', () => this.#reader.request())

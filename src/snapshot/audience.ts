@@ -1,6 +1,6 @@
 /** Who gets which snapshot: a node says its role in its metadata. */
 
-export const audiences = ['edge'] as const;
+const audiences = ['edge'] as const;
 export type Audience = (typeof audiences)[number];
 
 /** A node without a role is an edge; one with a role we do not serve gets nothing. */

@@ -2,7 +2,7 @@
 import { decode } from '../protos.js';
 import type { Resource, ResourceKind } from './snapshot.js';
 
-export interface References {
+interface References {
   readonly clusters: readonly string[];
   readonly routes: readonly string[];
   /** The ClusterLoadAssignment of an EDS cluster. */

@@ -14,7 +14,6 @@ export const typeUrls = {
 } as const;
 
 export type ResourceKind = keyof typeof typeUrls;
-export type TypeUrl = (typeof typeUrls)[ResourceKind];
 
 /** One Envoy message, encoded once. */
 export interface Resource {

@@ -39,12 +39,12 @@ child=$!
   read -r _ <&3
   kill -TERM "$child" 2>/dev/null
   waited=0
-  while kill -0 "$child" 2>/dev/null && [ "$waited" -lt ${graceSeconds * 10} ]; do
-    sleep 0.1
+  while kill -0 "$child" 2>/dev/null && [ "$waited" -lt ${graceSeconds * 20} ]; do
+    sleep 0.05
     waited=$((waited + 1))
   done
   kill -KILL "$child" 2>/dev/null
-) >/dev/null 2>&1 &
+) &
 exec 3<&-
 trap '' INT TERM HUP
 wait "$child"
@@ -61,14 +61,15 @@ export function startChild(spec: ChildSpec): Child {
   const lifeline = process.stdio[3] as Writable;
   lifeline.on('error', () => undefined);
   readLines(process, spec.onLine ?? (() => undefined));
-  const ended = new Promise<string>((resolve) => {
-    process.once('error', (error) => resolve(error.message));
-    process.once('exit', (code, signal) =>
-      resolve(signal === null ? `exit code ${code ?? 0}` : `signal ${signal}`),
-    );
+  let reason = '';
+  process.once('error', (error) => (reason = error.message));
+  process.once('exit', (code, signal) => {
+    reason = signal === null ? `exit code ${code ?? 0}` : `signal ${signal}`;
+    // If the shell itself was killed, its guard is still there: let it do its work.
+    lifeline.destroy();
   });
-  // If the shell itself was killed, its guard still holds the lifeline: let it do its work.
-  void ended.then(() => lifeline.destroy());
+  // Not before the guard has ended too: it holds the same output.
+  const ended = new Promise<string>((resolve) => process.once('close', () => resolve(reason)));
   return {
     pid: process.pid,
     ended,

@@ -4,7 +4,7 @@
  * time; what changes meanwhile is merged into the next.
  */
 import type { ResourceKind, Snapshot } from '../snapshot/snapshot.js';
-import type { Changes } from './changes.js';
+import { changesBetween, type Changes } from './changes.js';
 import { pushOrder, type View } from './order.js';
 import { Subscription, type Answer, type Content, type Wish } from './subscription.js';
 
@@ -46,10 +46,12 @@ export class Delivery {
     return answer;
   }
 
+  /** `changes`: what differs from the snapshot published before, to this stream or to others. */
   publish(snapshot: Snapshot, changes: Changes): void {
+    const news = this.snapshot ? changes : changesBetween(undefined, snapshot);
     this.snapshot = snapshot;
     for (const [kind, subscription] of this.#subscriptions)
-      subscription.notice(changes[kind], snapshot.resources[kind]);
+      subscription.notice(news[kind], snapshot.resources[kind]);
   }
 
   /** Everything that may be sent now; it counts as sent. Nothing until a snapshot is known. */

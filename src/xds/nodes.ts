@@ -33,7 +33,7 @@ export interface KindStatus {
   readonly refused: readonly string[];
 }
 
-export interface Refusal {
+interface Refusal {
   readonly kind: ResourceKind;
   readonly names: readonly string[];
   /** In Envoy's words. */

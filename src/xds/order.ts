@@ -27,7 +27,7 @@ interface Step {
   readonly followers: (resource: Resource) => readonly Follower[];
 }
 
-export interface Follower {
+interface Follower {
   readonly kind: ResourceKind;
   readonly name: string;
 }

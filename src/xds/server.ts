@@ -19,7 +19,7 @@ import { changesBetween } from './changes.js';
 import { Nodes } from './nodes.js';
 import { Stream, type StreamContext } from './stream.js';
 
-export interface XdsOptions {
+interface XdsOptions {
   readonly host: string;
   /** 0: any free port. */
   readonly port: number;

@@ -23,7 +23,7 @@ import { encodeIncremental } from './response.js';
 import type { Answer, Subscription } from './subscription.js';
 
 /** Where a stream writes to; kept small so that another transport can take gRPC's place. */
-export interface Sink {
+interface Sink {
   write(bytes: Buffer): void;
   /** Ends the stream because of what the client sent. */
   refuse(reason: string): void;

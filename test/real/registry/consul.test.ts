@@ -96,7 +96,7 @@ describe('Consul as a registry', function () {
     await passes(true)();
   });
 
-  it('keeps the last good form of a service that becomes wrong, but follows its checks', async () => {
+  it('keeps the last good form of a service gone wrong, but follows its checks', async () => {
     await consul.register(service({ Check }));
     const seen = watching(registry());
     await seen.report(holds('claims-1'));

@@ -70,7 +70,7 @@ describe('etcd as a registry', function () {
     await seen.report(holds());
   });
 
-  it('keeps the last good form of an instance that becomes wrong, and says what is wrong', async () => {
+  it('keeps the last good form of an instance gone wrong, and says what is wrong', async () => {
     await put(key, claims());
     const seen = watching(registry());
     const first = await seen.report(holds('one'));
@@ -152,7 +152,7 @@ describe('etcd as a registry', function () {
     expect(Object.keys(held)).to.have.lengthOf(1);
   });
 
-  it('refuses a wrong document with every problem, and leaves leased instances to their servers', async () => {
+  it('refuses a wrong document whole, and leaves leased instances to their servers', async () => {
     const etcdRegistry = registry();
     const wrong = await etcdRegistry.put(claims({ name: 'A_b', weight: 0 }));
     expect(!wrong.ok && wrong.problems.map(({ subject }) => subject.path)).to.deep.equal([

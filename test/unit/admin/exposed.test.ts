@@ -2,7 +2,10 @@ import { expect } from 'chai';
 import { createInterface } from 'node:readline';
 import { Readable } from 'node:stream';
 import type { ReadableStream } from 'node:stream/web';
+import { exposedRoutes } from '../../../src/admin/exposed.js';
 import { exposedLine, exposedList } from '../../../src/admin/schemas.js';
+import { emptyFleet, type Fleet } from '../../../src/fleet/fleet.js';
+import { Latest } from '../../../src/latest.js';
 import { serviceOf, startOn, stateOf, stopAll } from './stage.js';
 
 /** The lines of the stream, one at a time, each checked against the API's own schema. */
@@ -75,6 +78,23 @@ describe('the stream of exposed services', () => {
       if (line && 'service' in line) names.push(nameOf(line));
     }
     expect(names.length).to.be.below(6);
+  });
+
+  it('says that it lives when there is nothing else to say', async () => {
+    const [route] = exposedRoutes({
+      fleet: new Latest<Fleet>(emptyFleet),
+      complete: new Latest(true),
+      closing: new AbortController().signal,
+      keepAliveMs: 5,
+    });
+    const answer = await route!.handle({ params: {}, query: { watch: 'true' }, body: {} });
+    if (!('content' in answer) || typeof answer.content === 'string') throw new Error('no stream');
+    const lines: string[] = [];
+    for await (const line of answer.content) {
+      lines.push(String(line));
+      if (lines.length === 3) break;
+    }
+    expect(lines).to.deep.equal(['{"synced":true}\n', '{}\n', '{}\n']);
   });
 
   it('ends cleanly when the API closes, and forgets a reader that left', async () => {

@@ -77,8 +77,7 @@ describe('mcpx up, serve, filter and bootstrap', () => {
       },
     });
     expect(exitCode).to.equal(3);
-    const flags = ['--data', '/d', '--gateway-port', '8090'];
-    expect(seen).to.deep.equal([8090, '/d', { demo: true, once: false, flags }]);
+    expect(seen).to.deep.equal([8090, '/d', { demo: true, once: false }]);
   });
 
   it('starts one part alone', async () => {

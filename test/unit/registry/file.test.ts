@@ -78,7 +78,7 @@ describe('services.yaml as a registry', () => {
     expect(seen.reports.map(({ registrations }) => registrations.length)).to.not.include(0);
   });
 
-  it('keeps the object of a registration that did not change, and reports only changes', async () => {
+  it('keeps the object of an unchanged registration, and reports only changes', async () => {
     await writeFile(path, one);
     const seen = watching(registry());
     const first = await seen.report(holds('10.0.0.7:3000'));
