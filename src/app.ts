@@ -13,7 +13,7 @@ import { lastGoodStore } from './last_good.js';
 import type { Log } from './log.js';
 import type { Metrics } from './metrics.js';
 import { Pipeline } from './pipeline.js';
-import { startProbe } from './probe/probe.js';
+import { Probe } from './probe/probe.js';
 import { createConsulRegistry } from './registry/consul.js';
 import { createEtcdRegistry } from './registry/etcd.js';
 import { createFileRegistry } from './registry/file.js';
@@ -39,7 +39,7 @@ export async function startApp(parts: AppParts): Promise<Outcome<App>> {
   if (!write.ok) return write;
   const store = lastGoodStore(config.data, log);
   const pipeline = new Pipeline({ registries, settings: config, store, log, metrics });
-  const probe = startProbe(pipeline.fleet, log);
+  const probe = new Probe(pipeline.fleet, log);
   const closers: (() => Promise<void> | void)[] = [
     () => pipeline.close(),
     () => probe.close(),

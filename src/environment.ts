@@ -1,4 +1,4 @@
-/** A Config as `MCPX_…` variables, so that child processes see exactly what their parent decided. */
+/** A Config as `MCPX_…` variables: child processes see exactly what their parent decided. */
 import { variableFor, type Config } from './config.js';
 
 const derived: ReadonlySet<string> = new Set(['bridgeSocket']);

@@ -9,14 +9,11 @@ export const clusterHeader = 'x-mcpx-cluster';
 /** Every header beginning so is ours: a client's copy is removed at the door. */
 export const reservedHeaders: readonly string[] = [clusterHeader];
 
-/** MCP 2025-11-25 and older: names the session; sealed on `/mcp`, Envoy's envelope on `/mcp/{service}`. */
+/** MCP until 2025-11-25: the session; sealed on `/mcp`, Envoy's envelope on `/mcp/{service}`. */
 export const sessionHeader = 'mcp-session-id';
 
 /** The path of the aggregate. */
 export const aggregatePath = '/mcp';
-
-/** The path servers listen on unless their registration says otherwise. */
-export const defaultServerPath = '/mcp';
 
 /** The largest request body the gateway takes on `/mcp`, bytes. */
 export const requestBodyMax = 4 * 1024 * 1024;

@@ -36,7 +36,9 @@ export class Pipeline {
   /** Whether something kept from an earlier run is served for a registry not heard yet. */
   readonly stale = new Latest(false);
 
-  readonly #heard = new Map<SourceName, Report>();
+  readonly #reports = new Map<SourceName, Report>();
+  /** Heard at least once: only then is a report the truth about its registry. */
+  readonly #heard = new Set<SourceName>();
   readonly #kept: ReadonlyMap<SourceName, Registered>;
   #probes: ProbeReport;
   #pending: NodeJS.Immediate | NodeJS.Timeout | undefined;
@@ -56,7 +58,7 @@ export class Pipeline {
     for (const registry of this.parts.registries)
       registry.watch({
         report: (report) => {
-          this.#heard.set(report.source, report);
+          this.#reports.set(report.source, report);
           this.#lookAgain();
         },
         hearing: (source, hearing) => {
@@ -80,6 +82,7 @@ export class Pipeline {
 
   #hear(source: SourceName, hearing: Hearing): void {
     const { log, metrics } = this.parts;
+    if (hearing.state === 'heard') this.#heard.add(source);
     const before = this.hearing.value.get(source);
     if (before?.state === hearing.state) return;
     this.hearing.set(new Map(this.hearing.value).set(source, hearing));
@@ -108,14 +111,10 @@ export class Pipeline {
 
   #translate(): void {
     const sources = this.parts.registries.map(({ source }) => source);
-    const reports = sources.flatMap(
-      (source) => this.#heard.get(source) ?? this.#kept.get(source) ?? [],
-    );
+    const reports = sources.flatMap((source) => this.#truthOf(source) ?? []);
     const stale = sources.some((source) => !this.#heard.has(source) && this.#kept.has(source));
-    const own = [
-      ...this.#registryProblems(),
-      ...[...this.#heard.values()].flatMap((r) => r.problems),
-    ];
+    const reported = [...this.#reports.values()].flatMap(({ problems }) => problems);
+    const own = [...this.#registryProblems(), ...reported];
     if (reports.length < sources.length) {
       this.#publishProblems(own);
       return;
@@ -137,6 +136,10 @@ export class Pipeline {
       const message = `The last good stays. ${reasonOf(error)}`;
       this.#publishProblems([...own, problem('translation_failed', {}, message)]);
     }
+  }
+
+  #truthOf(source: SourceName): Registered | undefined {
+    return this.#heard.has(source) ? this.#reports.get(source) : this.#kept.get(source);
   }
 
   #registryProblems(): Problem[] {

@@ -18,7 +18,7 @@ function marineServer(): McpServer {
     'voyage',
     {
       title: 'Voyage estimate',
-      description: `Great-circle distance and sailing time between two ports (${portNames.join(', ')}).`,
+      description: `Great-circle distance and sailing time between two of ${portNames.join(', ')}.`,
       inputSchema: z.object({
         from: z.string().describe('port of departure'),
         to: z.string().describe('port of arrival'),

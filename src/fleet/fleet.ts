@@ -21,7 +21,7 @@ export interface HealthPolicy {
 }
 
 export interface TrafficPolicy {
-  /** From the whole request sent to the first byte of its answer; a stream that began is never cut. */
+  /** From the request sent to the first byte of its answer; a stream that began is never cut. */
   readonly timeoutMs: number;
   /** How often a request that no server has begun is tried elsewhere. */
   readonly retries: number;
@@ -58,7 +58,7 @@ export type PolicyOverride = Partial<Policy>;
 
 /** One instance of a service, as it registered itself; decoded and complete. */
 export interface Registration extends Policy {
-  /** Unique within the source, stable while the instance lives: `host:port` or the registry's own id. */
+  /** Unique within the source while the instance lives: `host:port` or the registry's own id. */
   readonly id: string;
   readonly source: SourceName;
   /** DNS label. */

@@ -12,13 +12,18 @@ import type { State } from './state.js';
 /** Sealed sessions of many services make long headers. */
 const headerBytesMax = 64 * 1024;
 
-/** Longer than Envoy keeps an idle connection, so that Envoy closes first and no request is lost. */
+/** Longer than Envoy keeps an idle connection: Envoy closes first, and no request is lost. */
 const keepAliveMs = 2 * 60 * 60 * 1_000;
 
 export function createBridge(state: State, way: Way, log: Log): http.Server {
   const options = { maxHeaderSize: headerBytesMax, keepAliveTimeout: keepAliveMs };
   return http.createServer(options, (request, response) => {
     serve(request, response, state, way).catch((error: unknown) => {
+      // The client left while it was still sending: nobody is there to be told.
+      if (!request.complete) {
+        response.destroy();
+        return;
+      }
       log.error({ reason: reasonOf(error) }, 'request failed');
       if (response.headersSent) response.destroy();
       else

@@ -28,7 +28,8 @@ export function routeCall(request: Request, era: Era, offer: Offer): RoutedCall 
   const { service, tool } = found;
   if (!service.eras.includes(era)) {
     const advice = 'Crossing eras is not possible here yet.';
-    const message = `${name} cannot be called: ${service.name}: ${otherEraReason(service, era)}. ${advice}`;
+    const reason = `${service.name}: ${otherEraReason(service, era)}`;
+    const message = `${name} cannot be called: ${reason}. ${advice}`;
     return refused(request, codes.otherEra, message);
   }
   const headers = {

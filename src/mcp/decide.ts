@@ -34,7 +34,7 @@ export interface Known {
 const bridge: Decision = { kind: 'bridge' };
 const needBody: Decision = { kind: 'need_body' };
 
-/** The client's credentials are for the gateway: servers must not be given them (mcp-protocol.md 4.6). */
+/** The client's credentials are for the gateway, never for a server (mcp-protocol.md 4.6). */
 export const withheldHeaders: readonly string[] = ['authorization', 'cookie'];
 
 export function decideHead(head: Head, hasBody: boolean): Decision {

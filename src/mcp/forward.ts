@@ -30,7 +30,10 @@ export async function forward(
 ): Promise<Answer | undefined> {
   const left = new AbortController();
   // A modern client that leaves cancels its call; a legacy one does not (mcp-protocol.md 4.9).
-  if (call.session === undefined) response.once('close', () => left.abort());
+  if (call.session === undefined)
+    response.once('close', () => {
+      if (!response.writableFinished) left.abort();
+    });
   const unavailable = (reason: string) => {
     const message = `${call.service} is not available: ${reason}`;
     return callFailed(codes.serviceUnavailable, message)(call.request.idText);

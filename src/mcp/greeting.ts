@@ -1,4 +1,4 @@
-/** How the aggregate introduces itself: `initialize` in the legacy era, `server/discover` in the modern. */
+/** How the aggregate introduces itself: `initialize` (legacy) and `server/discover` (modern). */
 import { readFileSync } from 'node:fs';
 import type { ClientInfo } from '../conversation.js';
 import { sessionHeader } from '../gateway_contract.js';

@@ -9,7 +9,7 @@ import type { ClientInfo } from '../conversation.js';
 import { BoundedMap } from './bounded.js';
 
 export interface UpstreamSession {
-  /** As Envoy's bridge listener gave it (host and id in one envelope); null: the server keeps none. */
+  /** As Envoy's bridge listener gave it: host and id in one envelope. Null: there is none. */
   readonly id: string | null;
   /** What that server negotiated; it may be older than the client's. */
   readonly protocolVersion: string;
@@ -30,7 +30,7 @@ export interface OpenSession {
 }
 
 /** Who calls; nobody proves who they are yet. */
-export const anonymous = 'anonymous';
+const anonymous = 'anonymous';
 
 const formatVersion = 1;
 const ivSize = 12;

@@ -34,7 +34,7 @@ function extrasOf(era: Era, offer: Offer): JsonObject {
   return { resultType: 'complete', ttlMs, cacheScope: 'private', ...meta };
 }
 
-/** A page begins after a name, not at a number: a catalogue that changes skips and repeats nothing. */
+/** A page begins after a name, not at a number: a catalogue may change between two pages. */
 const cursorAfter = (name: string): string => Buffer.from(`after ${name}`).toString('base64url');
 
 function startOf(list: readonly OfferedTool[], cursor: unknown): number | undefined {

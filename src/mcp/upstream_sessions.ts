@@ -71,7 +71,7 @@ export class UpstreamSessions {
     return obtained;
   }
 
-  /** Our clients' capabilities for being asked (sampling, roots, …) are not passed on: no way back. */
+  /** The client's capabilities (sampling, roots, …) stay here: servers could not ask it yet. */
   async open(
     service: string,
     { client, protocolVersion }: Introduction,

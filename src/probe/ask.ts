@@ -53,7 +53,7 @@ function isAway(failure: Failure | undefined): boolean {
   return failure?.kind === 'unreachable' || failure?.kind === 'too_slow';
 }
 
-/** Of two refusals the one in the older era tells more: every server speaks that one or says why. */
+/** Of two failures: a strange answer tells more than a refusal, else the older era's does. */
 function clearer(first: Failure | undefined, second: Failure): Failure {
   return first?.kind === 'not_mcp' && second.kind === 'refused' ? first : second;
 }

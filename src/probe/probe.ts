@@ -25,108 +25,105 @@ interface Visit {
   timer: NodeJS.Timeout | undefined;
 }
 
-export interface Probe {
-  readonly report: Latest<ProbeReport>;
-  close(): void;
-}
+export class Probe {
+  readonly report = new Latest<ProbeReport>(new Map());
+  readonly #visits = new Map<string, Visit>();
+  #asking = 0;
+  #closed = false;
+  readonly #unsubscribe: () => void;
 
-export function startProbe(fleet: Latest<Fleet>, log: Log): Probe {
-  const report = new Latest<ProbeReport>(new Map());
-  const visits = new Map<string, Visit>();
-  let asking = 0;
-  let closed = false;
-
-  function due(visit: Visit): void {
-    clearTimeout(visit.timer);
-    if (visit.state === 'waiting') visit.state = 'due';
-    next();
+  constructor(
+    fleet: Latest<Fleet>,
+    private readonly log: Log,
+  ) {
+    this.#unsubscribe = fleet.subscribe((present) => this.#follow(present));
   }
 
-  function next(): void {
-    for (const visit of visits.values()) {
-      if (asking >= concurrencyMax || closed) return;
-      if (visit.state === 'due') void visitNow(visit);
-    }
+  close(): void {
+    this.#closed = true;
+    this.#unsubscribe();
+    for (const { timer } of this.#visits.values()) clearTimeout(timer);
   }
 
-  async function visitNow(visit: Visit): Promise<void> {
-    visit.state = 'asking';
-    asking += 1;
-    const { service, key } = visit;
-    const result = await askService(service, report.value.get(service.name));
-    asking -= 1;
-    if (closed || visits.get(service.name) !== visit) return;
-    publish(service.name, result);
-    visit.state = 'waiting';
-    visit.failures = result.failure ? visit.failures + 1 : 0;
-    if (visit.key !== key) due(visit);
-    else visit.timer = setTimeout(() => due(visit), delayMs(visit.failures));
-    next();
-  }
-
-  function publish(name: string, result: ProbeResult): void {
-    const known = report.value.get(name);
-    if (isDeepStrictEqual(known, result)) return;
-    if (result.failure && known?.failure?.message !== result.failure.message)
-      log.warn({ service: name, reason: result.failure.message }, 'service cannot be asked');
-    else if (result.catalogue)
-      log.info(
-        { service: name, eras: result.catalogue.eras, tools: result.catalogue.tools.length },
-        'service answered',
-      );
-    report.set(new Map(report.value).set(name, result));
-  }
-
-  function follow({ services }: Fleet): void {
+  #follow({ services }: Fleet): void {
     const present = new Set(services.map(({ name }) => name));
-    for (const [name, visit] of visits)
+    for (const [name, visit] of this.#visits)
       if (!present.has(name)) {
         clearTimeout(visit.timer);
-        visits.delete(name);
+        this.#visits.delete(name);
       }
-    forget(present);
-    for (const service of services) schedule(service);
+    const kept = [...this.report.value].filter(([name]) => present.has(name));
+    if (kept.length !== this.report.value.size) this.report.set(new Map(kept));
+    for (const service of services) this.#schedule(service);
+    this.#next();
   }
 
-  function forget(present: ReadonlySet<string>): void {
-    const kept = [...report.value].filter(([name]) => present.has(name));
-    if (kept.length !== report.value.size) report.set(new Map(kept));
-  }
-
-  function schedule(service: Service): void {
+  #schedule(service: Service): void {
     const key = visitKey(service);
-    const visit = visits.get(service.name);
+    const visit = this.#visits.get(service.name);
     if (!visit) {
-      const created: Visit = { service, key, failures: 0, state: 'waiting', timer: undefined };
-      visits.set(service.name, created);
-      due(created);
+      const fresh = { service, key, failures: 0, state: 'due', timer: undefined } as const;
+      this.#visits.set(service.name, { ...fresh });
       return;
     }
     visit.service = service;
     if (visit.key === key) return;
     visit.key = key;
     visit.failures = 0;
-    due(visit);
+    this.#due(visit);
   }
 
-  const unsubscribe = fleet.subscribe(follow);
-  return {
-    report,
-    close() {
-      closed = true;
-      unsubscribe();
-      for (const { timer } of visits.values()) clearTimeout(timer);
-    },
-  };
+  #due(visit: Visit): void {
+    clearTimeout(visit.timer);
+    if (visit.state === 'waiting') visit.state = 'due';
+  }
+
+  #next(): void {
+    for (const visit of this.#visits.values()) {
+      if (this.#asking >= concurrencyMax || this.#closed) return;
+      if (visit.state === 'due') void this.#visit(visit);
+    }
+  }
+
+  async #visit(visit: Visit): Promise<void> {
+    const { service, key } = visit;
+    visit.state = 'asking';
+    this.#asking += 1;
+    const result = await askService(service, this.report.value.get(service.name));
+    this.#asking -= 1;
+    if (!this.#closed && this.#visits.get(service.name) === visit) {
+      visit.state = 'waiting';
+      visit.failures = result.failure ? visit.failures + 1 : 0;
+      if (visit.key !== key) this.#due(visit);
+      else visit.timer = setTimeout(() => this.#again(visit), delayMs(visit.failures));
+      this.#publish(service.name, result);
+    }
+    this.#next();
+  }
+
+  #again(visit: Visit): void {
+    this.#due(visit);
+    this.#next();
+  }
+
+  #publish(service: string, result: ProbeResult): void {
+    const known = this.report.value.get(service);
+    if (isDeepStrictEqual(known, result)) return;
+    const { catalogue, failure } = result;
+    if (failure) this.log.warn({ service, reason: failure.message }, 'service cannot be asked');
+    else if (catalogue)
+      this.log.info(
+        { service, eras: catalogue.eras, tools: catalogue.tools.length },
+        'service answered',
+      );
+    this.report.set(new Map(this.report.value).set(service, result));
+  }
 }
 
 /** What decides whom we ask and how: anything else that changes needs no new question. */
 function visitKey({ era, path, instances }: Service): string {
-  return JSON.stringify([
-    era,
-    path,
-    instances.map(({ id, version, passing }) => [id, version, passing]),
-  ]);
+  const asked = instances.map(({ id, version, passing }) => [id, version, passing]);
+  return JSON.stringify([era, path, asked]);
 }
 
 function delayMs(failures: number): number {
@@ -145,11 +142,10 @@ async function askService(service: Service, known: ProbeResult | undefined): Pro
   for (const instance of candidates) {
     const told = await ask(targetOf(instance, service.path), service.era, limits);
     if (told.catalogue) return told;
-    if (told.failure)
-      failure = {
-        ...told.failure,
-        message: `${service.name} (${instance.id}) ${told.failure.message}.`,
-      };
+    if (told.failure) {
+      const message = `${service.name} (${instance.id}) ${told.failure.message}.`;
+      failure = { ...told.failure, message };
+    }
   }
   return { catalogue: known?.catalogue, failure };
 }

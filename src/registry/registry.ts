@@ -38,7 +38,8 @@ export interface Registry {
 
   /**
    * Compare-and-set: adds an instance, or replaces the one of the same name and url.
-   * Problems: `registration_invalid`, `write_conflict` (changed in between), `registry_unreachable`.
+   * Problems: `registration_invalid`, `write_conflict` (changed in between),
+   * `registry_unreachable`.
    */
   put(document: RegistrationDocument): Promise<Outcome<Registration>>;
 

@@ -25,7 +25,7 @@ const connectTimeoutMs = 1_000;
  * Repeats only what no server has begun: the connection failed, the stream was
  * refused, or the reset came before the request was sent. A tool is never called twice.
  */
-export function retryPolicy(retries: number): RetryPolicy {
+function retryPolicy(retries: number): RetryPolicy {
   return {
     retry_on: 'connect-failure,refused-stream,reset-before-request',
     num_retries: { value: retries },

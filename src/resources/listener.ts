@@ -1,4 +1,4 @@
-/** Listeners: the gateway agents connect to, and the bridge the filter service calls servers back through. */
+/** Listeners: the gateway for agents, and the bridge by which the filter service calls servers. */
 import type { Address } from '../generated/envoy/config/core/v3/Address.js';
 import type { Listener } from '../generated/envoy/config/listener/v3/Listener.js';
 import type { HttpConnectionManager } from '../generated/envoy/extensions/filters/network/http_connection_manager/v3/HttpConnectionManager.js';

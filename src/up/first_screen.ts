@@ -100,7 +100,8 @@ function curl(url: string, { call }: DemoServer): string {
   return [
     `curl -s ${url}`,
     `-H 'content-type: application/json' -H 'accept: application/json, text/event-stream'`,
-    `-H 'mcp-protocol-version: ${modernRevision}' -H 'mcp-method: tools/call' -H 'mcp-name: ${call.tool}'`,
+    `-H 'mcp-protocol-version: ${modernRevision}'`,
+    `-H 'mcp-method: tools/call' -H 'mcp-name: ${call.tool}'`,
     `-d '${JSON.stringify(message)}'`,
   ].join(' \\\n  ');
 }

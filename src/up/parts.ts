@@ -12,7 +12,7 @@ import type { EnvoyBinary } from './envoy_binary.js';
 /** What a child of ours needs of our own environment, beside the configuration. */
 const inherited = ['PATH', 'HOME', 'TZ', 'LANG', 'NODE_EXTRA_CA_CERTS', 'XDG_CACHE_HOME'] as const;
 
-export function inheritedEnvironment(): Record<string, string | undefined> {
+function inheritedEnvironment(): Record<string, string | undefined> {
   return Object.fromEntries(inherited.map((name) => [name, process.env[name]]));
 }
 

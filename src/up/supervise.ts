@@ -1,4 +1,4 @@
-/** Keeps one child running: started again when it dies, with a growing pause while it keeps dying. */
+/** Keeps one child running: started again when it dies, ever later while it keeps dying. */
 import type { Log } from '../log.js';
 import { startChild, type Child, type ChildSpec } from './child.js';
 

@@ -46,7 +46,7 @@ export async function up(config: Config, options: UpOptions): Promise<number> {
   }
 }
 
-/** Resolves at the first Ctrl-C or TERM; a second one ends us at once (the lifelines end the rest). */
+/** Resolves at the first Ctrl-C or TERM; a second one ends us, and the lifelines the rest. */
 async function interruption(): Promise<'interrupted'> {
   return new Promise((resolve) => {
     let asked = false;

@@ -120,10 +120,12 @@ export class ConnectedNode {
 const byId = (one: NodeStatus, other: NodeStatus) =>
   one.id < other.id ? -1 : one.id > other.id ? 1 : one.connectedSince - other.connectedSince;
 
-const refusedBy = (node: string, path: string, refusal: Refusal | undefined) =>
-  problem(
+const refusedBy = (node: string, path: string, refusal: Refusal | undefined) => {
+  const words = refusal?.message ?? 'no reason given';
+  return problem(
     'resource_refused',
     { node, path },
-    `Envoy "${node}" refused ${path} and keeps what it held: ${refusal?.message ?? 'no reason given'}. ` +
+    `Envoy "${node}" refused ${path} and keeps what it held: ${words}. ` +
       'Change what it is made from; the next different form is sent at once.',
   );
+};

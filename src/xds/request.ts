@@ -43,7 +43,7 @@ export function readIncremental(bytes: Buffer): Request {
       nonce: message.response_nonce ?? '',
       refused: message.error_detail !== undefined,
     },
-    complaint: message.error_detail?.message,
+    complaint: message.error_detail?.message?.trim(),
   };
 }
 

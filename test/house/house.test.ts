@@ -12,7 +12,15 @@ import {
   readsTemplates,
   topLevel,
 } from './rules.js';
-import { exportsOf, filesIn, functionsOf, importsOf, sourcesIn, type Import } from './source.js';
+import {
+  exportsOf,
+  filesIn,
+  functionsOf,
+  importsOf,
+  sourcesIn,
+  type Import,
+  type SourceFile,
+} from './source.js';
 
 const product = sourcesIn('src');
 const everything = [...product, ...sourcesIn('test', 'scripts')];
@@ -21,6 +29,11 @@ const productImports = product.flatMap(importsOf);
 /** `src/fleet/merge.ts` → `fleet`; a file at the root of src has no room. */
 const roomOf = (path: string): string | undefined => /^src\/([a-z]+)\//.exec(path)?.[1];
 const place = ({ from, to, line }: Import): string => `${from}:${line} imports ${to}`;
+
+/** A type is alive when another declaration of its file is made of it. */
+const isPartOfASignature = ({ text }: SourceFile, name: string): boolean =>
+  new RegExp(`export (interface|type) ${name}\\b`).test(text) &&
+  (text.match(new RegExp(`\\b${name}\\b`, 'g')) ?? []).length > 1;
 
 describe('the house', () => {
   describe('sizes', () => {
@@ -159,7 +172,10 @@ describe('the house', () => {
         .join('\n');
       const dead = product.flatMap((file) =>
         [...exportsOf(file)].flatMap(([name, line]) =>
-          used.has(`${file.path} ${name}`) || used.has(`${file.path} *`) || scripts.includes(name)
+          used.has(`${file.path} ${name}`) ||
+          used.has(`${file.path} *`) ||
+          scripts.includes(name) ||
+          isPartOfASignature(file, name)
             ? []
             : [`${file.path}:${line} ${name}`],
         ),

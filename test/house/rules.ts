@@ -1,4 +1,4 @@
-/** The rules of the house as data (design section 8): what may import what, and how large things may be. */
+/** The rules of the house as data: what may import what, and how large things may be. */
 
 /** Room → the rooms it may import. Root leaves may be imported by all. */
 export const arrows: Readonly<Record<string, readonly string[]>> = {

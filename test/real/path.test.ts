@@ -48,7 +48,7 @@ describe('/mcp/{service}', () => {
     });
   });
 
-  it('tells a session whose instance has left that it is gone, so that the agent begins anew', async () => {
+  it('tells a session whose instance has left that it is gone', async () => {
     const server = await startServer({ era: 'legacy', name: 'leaving' });
     const staying = await startServer({ era: 'legacy', name: 'staying' });
     await register(mcpx, { name: 'leaving', url: server.url, era: 'legacy' });

@@ -15,7 +15,7 @@ const exitOf = async (mcpx: Mcpx): Promise<number | null> =>
 describe('mcpx up', () => {
   after(stopServers);
 
-  it('with --demo --once shows a real call to each server, ends with 0 and leaves nothing', async () => {
+  it('with --demo --once shows a call to each server, ends with 0 and leaves nothing', async () => {
     const mcpx = await launchMcpx({ arguments: ['--demo', '--once'] });
     let seen: readonly Running[] = [];
     await eventually('its parts run', () => {

@@ -52,7 +52,7 @@ describe('xDS over a real stream', () => {
     await server.stop();
   });
 
-  it('delivers everything to an Envoy that asks as Envoy does, in order (points 18, 19)', async () => {
+  it('delivers to a client that asks as Envoy does, in order (points 18, 19)', async () => {
     const client = connect();
     client.begin('cluster');
     const clusters = await client.next();
@@ -121,7 +121,7 @@ describe('xDS over a real stream', () => {
     expect(summary(await after.next())).to.equal('cluster -gone');
   });
 
-  it('keeps a refusal with Envoy’s words and tries the next form at once (points 26, 27)', async () => {
+  it('keeps a refusal with its words, tries the next form at once (points 26, 27)', async () => {
     const client = connect();
     client.begin('cluster');
     client.refuse(await client.next(), 'no such extension');

@@ -10,9 +10,9 @@ export interface Calls {
 export async function underLoad(url: string, change: () => Promise<void>): Promise<Calls> {
   const failures: string[] = [];
   let done = 0;
-  let changing = true;
+  const changing = new AbortController();
   const load = (async () => {
-    while (changing) {
+    while (!changing.signal.aborted) {
       try {
         const answer = await postCall(url, 'whoami');
         const body = await answer.text();
@@ -27,7 +27,7 @@ export async function underLoad(url: string, change: () => Promise<void>): Promi
   try {
     await change();
   } finally {
-    changing = false;
+    changing.abort();
     await load;
   }
   return { done, failures };

@@ -92,16 +92,19 @@ export async function eventually(
   deadlineMs = 30_000,
 ): Promise<void> {
   const until = Date.now() + deadlineMs;
-  let reason = '';
   for (;;) {
-    try {
-      if (await condition()) return;
-      reason = '';
-    } catch (error) {
-      if (error instanceof Ended) throw error;
-      reason = `: ${error instanceof Error ? error.message : String(error)}`;
-    }
+    const reason = await obstacle(condition);
+    if (reason === undefined) return;
     if (Date.now() > until) throw new Error(`Not in time: ${what}${reason}`);
     await new Promise((resolve) => setTimeout(resolve, 20));
+  }
+}
+
+async function obstacle(condition: () => unknown): Promise<string | undefined> {
+  try {
+    return (await condition()) ? undefined : '';
+  } catch (error) {
+    if (error instanceof Ended) throw error;
+    return `: ${error instanceof Error ? error.message : String(error)}`;
   }
 }

@@ -64,8 +64,14 @@ const legacy: Handler = async (request, response) => {
   const known = typeof id === 'string' ? sessions.get(id) : undefined;
   if (known) return known.handleRequest(request, response);
   const body = request.method === 'POST' ? await readJson(request) : undefined;
-  if (id !== undefined) return refuse(response, 404, -32001, 'Session not found');
-  if (!isInitializeRequest(body)) return refuse(response, 400, -32000, 'No session');
+  if (id !== undefined) {
+    refuse(response, 404, -32001, 'Session not found');
+    return;
+  }
+  if (!isInitializeRequest(body)) {
+    refuse(response, 400, -32000, 'No session');
+    return;
+  }
   const transport = new NodeStreamableHTTPServerTransport({
     sessionIdGenerator: () => randomUUID(),
     onsessioninitialized: (session) => void sessions.set(session, transport),

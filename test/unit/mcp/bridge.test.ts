@@ -144,7 +144,7 @@ describe('the bridge', () => {
   const resultOf = (outcome: Exchange) =>
     outcome.kind === 'answered' ? outcome.response : outcome;
 
-  it('introduces the client to every legacy service, without what cannot be routed back', async () => {
+  it('introduces the client to legacy services, without what cannot be routed back', async () => {
     offer(service('a'), service('b'), service('m', ['modern']));
     await initialize();
     expect(
@@ -196,7 +196,7 @@ describe('the bridge', () => {
     expect(servers.of('initialize')).to.have.length(2);
   });
 
-  it('passes the events of an answer on as they come, without the server’s session id', async () => {
+  it('passes events of an answer on as they come, without the server’s session id', async () => {
     offer(service('a'));
     const session = await initialize();
     let finish: () => void = () => undefined;
@@ -271,7 +271,7 @@ describe('the bridge', () => {
     expect(await post('ping', {})).to.include({ kind: 'refused', status: 400 });
   });
 
-  it('answers a modern method it does not have with 404 and -32601, and discovers itself', async () => {
+  it('answers an unknown modern method with 404 and -32601, and discovers itself', async () => {
     offer();
     const headers = { ...modernHeaders(''), 'mcp-method': 'ping' };
     const unknown = await post('ping', { _meta: modernMeta }, headers);

@@ -30,7 +30,7 @@ describe('the catalogue stream', () => {
     expect(names(fold(again.folding, [synced]))).to.deep.equal(['b']);
   });
 
-  it('is heard with the first line, also while the control plane still waits for a registry', () => {
+  it('is heard with the first line, also while the control plane waits for a registry', () => {
     expect(connected(emptyCatalogue).state.heard).to.equal(false);
     expect(fold(connected(emptyCatalogue), ['{}']).folding.state.heard).to.equal(true);
   });

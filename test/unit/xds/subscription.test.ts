@@ -100,7 +100,7 @@ describe('subscription', () => {
       expect(client.acknowledges()).to.equal(undefined);
     });
 
-    it('continues beside an explicit name, in one response without duplicates (points 4, 12)', () => {
+    it('continues beside an explicit name, each resource once (points 4, 12)', () => {
       const client = clusters('a b');
       expect(client.says({ subscribe: ['*', 'a', 'a'] })).to.equal('+a +b');
     });
@@ -262,7 +262,7 @@ describe('subscription', () => {
   });
 
   describe('refusal', () => {
-    it('is not answered with the same bytes, but with the next different at once (point 26)', () => {
+    it('waits for different bytes, which go at once (point 26)', () => {
       const client = clusters('a');
       client.says({});
       client.acknowledges();
