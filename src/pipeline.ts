@@ -151,7 +151,14 @@ export class Pipeline {
   }
 
   #publishProblems(problems: readonly Problem[]): void {
-    if (JSON.stringify(problems) === JSON.stringify(this.problems.value)) return;
+    const before = new Set(this.problems.value.map(textOf));
+    const now = new Set(problems.map(textOf));
+    const fresh = problems.filter((each) => !before.has(textOf(each)));
+    const mended = this.problems.value.filter((each) => !now.has(textOf(each)));
+    if (fresh.length === 0 && mended.length === 0) return;
+    for (const { code, subject, message } of fresh)
+      this.parts.log.warn({ code, ...subject }, message);
+    for (const { code, subject } of mended) this.parts.log.info({ code, ...subject }, 'mended');
     this.problems.set(problems);
     this.parts.metrics.problems.reset();
     for (const { code } of problems) this.parts.metrics.problems.inc({ code });
@@ -171,3 +178,6 @@ export class Pipeline {
     this.#probes = new Map([...this.#probes].filter(([name]) => present.has(name)));
   }
 }
+
+const textOf = ({ code, subject, message }: Problem): string =>
+  JSON.stringify([code, subject, message]);

@@ -63,7 +63,7 @@ async function registerOne(
   }
   const { name, version, id, source } = value.registration;
   const verb = value.change === 'added' ? 'Registered' : 'Replaced';
-  terminal.out(`${verb} ${name} ${version} at ${id} in ${source}.`);
+  terminal.out(`${verb} ${name} ${version} at ${id} in the ${source} registry.`);
   if (wait) terminal.out(await whatCameOfIt(client, name, id, terminal));
 }
 

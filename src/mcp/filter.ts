@@ -7,6 +7,7 @@ import type { HeaderMap__Output } from '../generated/envoy/config/core/v3/Header
 import type { HeaderMutation } from '../generated/envoy/service/ext_proc/v3/HeaderMutation.js';
 import type { ProcessingRequest__Output } from '../generated/envoy/service/ext_proc/v3/ProcessingRequest.js';
 import type { ProcessingResponse } from '../generated/envoy/service/ext_proc/v3/ProcessingResponse.js';
+import { reasonOf } from '../errors.js';
 import { requestBodyMax } from '../gateway_contract.js';
 import type { Log } from '../log.js';
 import type { Metrics } from '../metrics.js';
@@ -31,6 +32,15 @@ export interface Filter {
 /** `known` is asked anew for each request. */
 export function createFilter(known: () => Known, metrics: Metrics, log: Log): Filter {
   for (const lane of Object.values(lanes)) metrics.decisions.inc({ lane }, 0);
+  /** One request that we stumble over must not end the process: the bridge looks at it anew. */
+  const decideSafely = (message: ProcessingRequest__Output, head: Head | undefined): Decision => {
+    try {
+      return decide(message, head, known);
+    } catch (error) {
+      log.error({ reason: reasonOf(error) }, 'no decision');
+      return { kind: 'bridge' };
+    }
+  };
   const server = new Server({ 'grpc.max_receive_message_length': messageBytesMax });
   server.addService(externalProcessorService(), {
     Process: (stream: Stream) => {
@@ -38,7 +48,7 @@ export function createFilter(known: () => Known, metrics: Metrics, log: Log): Fi
       stream.on('data', (message: ProcessingRequest__Output) => {
         if (message.response_headers) return void stream.write({ response_headers: {} });
         head = message.request_headers ? headOf(message.request_headers.headers) : head;
-        const decision = decide(message, head, known);
+        const decision = decideSafely(message, head);
         if (decision.kind !== 'need_body') metrics.decisions.inc({ lane: lanes[decision.kind] });
         stream.write(responseFor(message, decision));
       });

@@ -20,7 +20,7 @@ import {
   type ToolDefinition,
 } from '../fleet/fleet.js';
 import { isObject } from '../mcp_wire.js';
-import { failureText, type Failure, type Limits, type Target } from '../streamable.js';
+import { exchange, failureText, type Failure, type Limits, type Target } from '../streamable.js';
 
 const client = { name: 'mcpx-probe', version: '1' };
 
@@ -46,6 +46,12 @@ export async function ask(
     return { catalogue: { ...newest, eras: spoken }, failure: undefined };
   }
   return { catalogue: undefined, failure: failure && failureOf(failure) };
+}
+
+/** Whether anything answers: any HTTP answer to a ping shows that the server lives. */
+export async function answers(target: Target, limits: Limits): Promise<boolean> {
+  const { kind } = await exchange(target, { id: 'mcpx-probe', method: 'ping' }, {}, limits);
+  return kind !== 'unreachable' && kind !== 'too_slow';
 }
 
 /** A server that cannot be reached in one era cannot be reached in the other. */

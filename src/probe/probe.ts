@@ -1,15 +1,19 @@
-/** The loop that keeps every service's catalogue fresh: asked at once when new, again when due. */
+/**
+ * The loop that keeps every service's catalogue fresh: asked at once when new,
+ * looked at in the interval of its health check, asked again when that fails
+ * and once a minute.
+ */
 import { isIPv6 } from 'node:net';
 import { isDeepStrictEqual } from 'node:util';
 import type { Fleet, Instance, ProbeReport, ProbeResult, Service } from '../fleet/fleet.js';
 import { Latest } from '../latest.js';
 import type { Log } from '../log.js';
 import type { Target } from '../streamable.js';
-import { ask } from './ask.js';
+import { answers, ask } from './ask.js';
 
 const limits = { deadlineMs: 5_000 };
 
-/** A healthy service is asked again after this long. */
+/** What a healthy service offers is asked again after this long. */
 const refreshMs = 60_000;
 const retryMs = { first: 500, max: 30_000 };
 const concurrencyMax = 8;
@@ -21,6 +25,10 @@ interface Visit {
   /** Changes when the service must be asked anew. */
   key: string;
   failures: number;
+  /** The key it was last asked under. */
+  askedKey: string;
+  /** When it was last asked what it offers, by `performance.now()`. */
+  askedAt: number;
   state: 'waiting' | 'due' | 'asking';
   timer: NodeJS.Timeout | undefined;
 }
@@ -62,8 +70,8 @@ export class Probe {
     const key = visitKey(service);
     const visit = this.#visits.get(service.name);
     if (!visit) {
-      const fresh = { service, key, failures: 0, state: 'due', timer: undefined } as const;
-      this.#visits.set(service.name, { ...fresh });
+      const fresh = { service, key, failures: 0, askedKey: '', askedAt: 0, state: 'due' } as const;
+      this.#visits.set(service.name, { ...fresh, timer: undefined });
       return;
     }
     visit.service = service;
@@ -89,16 +97,31 @@ export class Probe {
     const { service, key } = visit;
     visit.state = 'asking';
     this.#asking += 1;
-    const result = await askService(service, this.report.value.get(service.name));
+    const known = this.report.value.get(service.name);
+    const result = (await this.#stillGood(visit, known)) ?? (await askService(service, known));
     this.#asking -= 1;
     if (!this.#closed && this.#visits.get(service.name) === visit) {
       visit.state = 'waiting';
       visit.failures = result.failure ? visit.failures + 1 : 0;
+      if (result !== known) Object.assign(visit, { askedKey: key, askedAt: performance.now() });
       if (visit.key !== key) this.#due(visit);
-      else visit.timer = setTimeout(() => this.#again(visit), delayMs(visit.failures));
+      else visit.timer = setTimeout(() => this.#again(visit), delayMs(visit));
       this.#publish(service.name, result);
     }
     this.#next();
+  }
+
+  /** What was known, when it is fresh, asked under the same key, and the service still answers. */
+  async #stillGood(
+    { service, key, askedKey, askedAt }: Visit,
+    known: ProbeResult | undefined,
+  ): Promise<ProbeResult | undefined> {
+    if (!known || known.failure || key !== askedKey) return undefined;
+    if (performance.now() - askedAt > refreshMs) return undefined;
+    const passing = service.instances.find((instance) => instance.passing);
+    if (!passing) return undefined;
+    const deadline = { deadlineMs: service.health.timeoutMs };
+    return (await answers(targetOf(passing, service.path), deadline)) ? known : undefined;
   }
 
   #again(visit: Visit): void {
@@ -126,8 +149,8 @@ function visitKey({ era, path, instances }: Service): string {
   return JSON.stringify([era, path, asked]);
 }
 
-function delayMs(failures: number): number {
-  if (failures === 0) return refreshMs;
+function delayMs({ failures, service }: Visit): number {
+  if (failures === 0) return service.health.intervalMs;
   const backoff = Math.min(retryMs.first * 2 ** (failures - 1), retryMs.max);
   return backoff * (0.5 + Math.random() / 2);
 }

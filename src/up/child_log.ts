@@ -1,7 +1,7 @@
 /** Lines of child processes: all of them into files, what a person should see onto the terminal. */
 import { createWriteStream, mkdirSync } from 'node:fs';
 import { join } from 'node:path';
-import type { Log } from '../log.js';
+import { createLog } from '../log.js';
 import { isObject } from '../mcp_wire.js';
 
 const levels: Readonly<Record<string, 'debug' | 'info' | 'warn' | 'error'>> = {
@@ -13,7 +13,8 @@ const levels: Readonly<Record<string, 'debug' | 'info' | 'warn' | 'error'>> = {
 const ours: ReadonlySet<string> = new Set(['level', 'msg', 'time', 'part']);
 
 /** `showInfo` is asked for each line: while the first screen is drawn only trouble is shown. */
-export function childLog(name: string, folder: string, log: Log, showInfo: () => boolean) {
+export function childLog(name: string, folder: string, showInfo: () => boolean) {
+  const log = createLog(name);
   mkdirSync(folder, { recursive: true });
   const file = createWriteStream(join(folder, `${name.replaceAll(' ', '-')}.log`));
   file.on('error', () => undefined);
@@ -21,7 +22,7 @@ export function childLog(name: string, folder: string, log: Log, showInfo: () =>
     file.write(`${line}\n`);
     const { level, msg, fields } = parsed(line);
     if (level === 'debug' || (level === 'info' && !showInfo())) return;
-    log[level]({ ...fields, part: name }, msg);
+    log[level](fields, msg);
   };
 }
 

@@ -133,7 +133,7 @@ class Run {
 
   #supervise(spec: ChildSpec): void {
     const showInfo = () => this.#firstScreenShown && !this.#ending;
-    const onLine = childLog(spec.name, join(this.config.data, 'logs'), this.#log, showInfo);
+    const onLine = childLog(spec.name, join(this.config.data, 'logs'), showInfo);
     this.#running.push(
       supervise({ ...spec, onLine: (line) => this.#ending || onLine(line) }, this.#log),
     );
