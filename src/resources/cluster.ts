@@ -19,6 +19,12 @@ const httpOptions = 'envoy.extensions.upstreams.http.v3.HttpProtocolOptions';
 /** Node closes an idle connection after 5 s: leave first, or a request meets a closing door. */
 const upstreamIdleMs = 4_000;
 
+/**
+ * Envoy ends every ext_proc stream by a reset, and Node closes a connection after
+ * a thousand of them: change it before, or calls in flight fail.
+ */
+const filterRequestsPerConnection = 900;
+
 const connectTimeoutMs = 1_000;
 
 /**
@@ -156,6 +162,9 @@ export function filterServiceClusters({ filter }: ResourceSettings): readonly Cl
       typed_extension_protocol_options: {
         [httpOptions]: any(httpOptions, {
           explicit_http_config: { http2_protocol_options: {} },
+          common_http_protocol_options: {
+            max_requests_per_connection: { value: filterRequestsPerConnection },
+          },
         }),
       },
     },
