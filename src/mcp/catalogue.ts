@@ -14,6 +14,9 @@ export interface Catalogue {
 const retryMinMs = 100;
 const retryMaxMs = 5_000;
 
+/** About a second of tries. */
+const failuresQuiet = 4;
+
 /** Several times what the control plane leaves between two signs of life. */
 const silenceMaxMs = 60_000;
 
@@ -35,8 +38,8 @@ async function watch(
   for (;;) {
     const { heard, reason } = await readOnce(url, state, log, signal);
     if (signal.aborted) return;
-    // Said once: a control plane that is down stays down for many tries.
-    if (heard || failures === 0) log.warn({ url, reason }, 'catalogue stream ended');
+    // Said once, and not while both are just starting.
+    if (heard || failures === failuresQuiet) log.warn({ url, reason }, 'catalogue stream ended');
     failures = heard ? 1 : failures + 1;
     // Called off when the watch is closed; the next read then ends at once.
     await sleep(retryDelayMs(failures), undefined, { signal }).catch(() => undefined);
