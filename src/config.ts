@@ -88,8 +88,10 @@ export interface ConfigInput {
 /** Problems: `config_invalid`, one for each thing wrong. */
 export function readConfig(input: ConfigInput): Outcome<Config> {
   const file = readConfigFile(input);
-  if (!file.ok) return file;
-  const merged = deepMerge(deepMerge(file.value, fromEnvironment(input.env)), input.flags ?? {});
+  const variables = fromEnvironment(input.env);
+  if (!file.ok) return variables.ok ? file : failed(...file.problems, ...variables.problems);
+  if (!variables.ok) return variables;
+  const merged = deepMerge(deepMerge(file.value, variables.value), input.flags ?? {});
   const parsed = schema.safeParse(merged);
   if (!parsed.success) return failed(...parsed.error.issues.flatMap(issueToProblems));
   return succeeded(completed(parsed.data, input.cwd));
@@ -116,7 +118,12 @@ function completed(settings: Settings, cwd: string): Config {
     ...settings.registry,
     ...(embedded === undefined ? {} : { file: resolve(cwd, embedded) }),
   };
-  return Object.freeze({ ...settings, registry, data, bridgeSocket: bridgeSocketIn(data) });
+  return frozen({ ...settings, registry, data, bridgeSocket: bridgeSocketIn(data) });
+}
+
+function frozen<T>(value: T): T {
+  if (typeof value === 'object' && value !== null) Object.values(value).forEach(frozen);
+  return Object.freeze(value);
 }
 
 /** A socket's path holds at most 107 bytes, so a deep data folder gets a short one elsewhere. */
@@ -128,15 +135,30 @@ function bridgeSocketIn(data: string): string {
 }
 
 /** `MCPX_GATEWAY_PORT=80` → `{gateway: {port: 80}}`; the schema's keys say where words split. */
-function fromEnvironment(env: ConfigInput['env']): Record<string, unknown> {
+function fromEnvironment(env: ConfigInput['env']): Outcome<Record<string, unknown>> {
   let settings: Record<string, unknown> = {};
-  for (const path of settingPaths(schema)) {
-    const text = env[variableFor(path)];
-    if (text === undefined) continue;
-    const value = path.reduceRight<unknown>((inner, key) => ({ [key]: inner }), parse(text));
-    settings = deepMerge(settings, value as Record<string, unknown>);
+  const problems: Problem[] = [];
+  for (const { path, type } of settingsOf(schema)) {
+    const variable = variableFor(path);
+    const text = env[variable];
+    // Set but empty is the same as not set; "" in quotes is the empty text.
+    if (text === undefined || text.trim() === '') continue;
+    try {
+      const value = isText(type) && !/^\s*["']/.test(text) ? text : (parse(text) as unknown);
+      const nested = path.reduceRight((inner, key) => ({ [key]: inner }), value);
+      settings = deepMerge(settings, nested as Record<string, unknown>);
+    } catch (error) {
+      const [reason = ''] = reasonOf(error).split('\n');
+      const message = `${variable} is no YAML: ${reason.replace(/[.:]$/, '')}. Put text in quotes.`;
+      problems.push(problem('config_invalid', { path: path.join('.') }, message));
+    }
   }
-  return settings;
+  return problems.length === 0 ? succeeded(settings) : failed(...problems);
+}
+
+/** Text is taken as it is: a token may look like a number, or begin with what YAML reserves. */
+function isText(type: z.ZodType): boolean {
+  return type instanceof z.ZodString || type instanceof z.ZodURL || type instanceof z.ZodEnum;
 }
 
 /** `['filter', 'bridgePort']` → `MCPX_FILTER_BRIDGE_PORT`. */
@@ -145,11 +167,16 @@ export function variableFor(path: readonly string[]): string {
   return `MCPX_${words.join('_')}`;
 }
 
-function settingPaths(type: z.ZodType, prefix: readonly string[] = []): string[][] {
+interface Setting {
+  readonly path: readonly string[];
+  readonly type: z.ZodType;
+}
+
+function settingsOf(type: z.ZodType, path: readonly string[] = []): Setting[] {
   const bare = unwrapped(type);
-  if (!(bare instanceof z.ZodObject)) return [[...prefix]];
+  if (!(bare instanceof z.ZodObject)) return [{ path, type: bare }];
   const shape = bare.shape as Record<string, z.ZodType>;
-  return Object.entries(shape).flatMap(([key, inner]) => settingPaths(inner, [...prefix, key]));
+  return Object.entries(shape).flatMap(([key, inner]) => settingsOf(inner, [...path, key]));
 }
 
 function unwrapped(type: z.ZodType): z.ZodType {
@@ -167,19 +194,18 @@ function issueToProblems(issue: z.core.$ZodIssue): Problem[] {
   const path = issue.path.join('.');
   if (issue.code !== 'unrecognized_keys')
     return [problem('config_invalid', { path }, `${path}: ${issue.message}.`)];
-  const known = settingPaths(schema);
+  const siblings = settingsOf(schema)
+    .filter((setting) => issue.path.every((key, index) => setting.path[index] === key))
+    .flatMap((setting) => setting.path[issue.path.length] ?? []);
   return issue.keys.map((key) => {
     const at = [...issue.path.map(String), key];
-    const near = nearest(
-      key,
-      known.flatMap((setting) => setting[issue.path.length] ?? []),
-    );
+    const near = nearest(key, siblings);
     const hint = near === undefined ? '' : ` Did you mean ${near}?`;
     return problem('config_invalid', { path: at.join('.') }, `Unknown key ${at.join('.')}.${hint}`);
   });
 }
 
-/** The candidate within a third of `word`'s length in edits, if any. */
+/** The candidate within two edits of `word`, or a third of its length, if any. */
 export function nearest(word: string, candidates: readonly string[]): string | undefined {
   const ranked = [...new Set(candidates)]
     .map((candidate) => ({ candidate, distance: editDistance(word, candidate) }))

@@ -5,6 +5,7 @@
  * after them is made anew by the same pure functions.
  */
 import { readFileSync } from 'node:fs';
+import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import writeFileAtomic from 'write-file-atomic';
 import { reasonOf } from './errors.js';
@@ -52,6 +53,7 @@ export function lastGoodStore(folder: string, log: Log): LastGoodStore {
     waiting = undefined;
     if (!good) return writing;
     writing = writing
+      .then(() => mkdir(folder, { recursive: true, mode: 0o700 }))
       .then(() => writeFileAtomic(path, JSON.stringify(toKept(good)), { mode: 0o600 }))
       .catch((error: unknown) => {
         log.warn({ path, reason: reasonOf(error) }, 'last good cannot be kept');

@@ -16,7 +16,11 @@ export class Latest<T> {
   set(value: T): void {
     if (value === this.present) return;
     this.present = value;
-    for (const subscriber of [...this.#subscribers]) subscriber(value);
+    for (const subscriber of [...this.#subscribers]) {
+      // A subscriber may have set a newer one, or ended another's subscription.
+      if (this.present !== value) return;
+      if (this.#subscribers.has(subscriber)) subscriber(value);
+    }
   }
 
   /** Calls `subscriber` now and on every change, until the returned function is called. */

@@ -7,6 +7,7 @@
  * translated at once; while busy reports merge, because after each translation
  * the loop rests as long as the work took.
  */
+import { isDeepStrictEqual } from 'node:util';
 import { problem, reasonOf, type Problem } from './errors.js';
 import { emptyFleet, type Fleet, type ProbeReport, type SourceName } from './fleet/fleet.js';
 import type { Registered } from './fleet/merge.js';
@@ -43,6 +44,7 @@ export class Pipeline {
   #probes: ProbeReport;
   #pending: NodeJS.Immediate | NodeJS.Timeout | undefined;
   #restUntil = 0;
+  #closed = false;
 
   constructor(private readonly parts: PipelineParts) {
     const kept = parts.store.read();
@@ -76,6 +78,7 @@ export class Pipeline {
   }
 
   close(): void {
+    this.#closed = true;
     clearTimeout(this.#pending as NodeJS.Timeout);
     clearImmediate(this.#pending as NodeJS.Immediate);
   }
@@ -84,15 +87,17 @@ export class Pipeline {
     const { log, metrics } = this.parts;
     if (hearing.state === 'heard') this.#heard.add(source);
     const before = this.hearing.value.get(source);
-    if (before?.state === hearing.state) return;
+    if (isDeepStrictEqual(before, hearing)) return;
     this.hearing.set(new Map(this.hearing.value).set(source, hearing));
+    // Reasons may alternate while it is lost: they are shown, and not logged again.
+    if (before?.state === hearing.state) return;
     metrics.registryHeard.set({ source }, hearing.state === 'heard' ? 1 : 0);
     if (hearing.state === 'lost') log.warn({ source, reason: hearing.reason }, 'registry lost');
     else log.info({ source }, `registry ${hearing.state}`);
   }
 
   #lookAgain(): void {
-    if (this.#pending !== undefined) return;
+    if (this.#pending !== undefined || this.#closed) return;
     const restMs = this.#restUntil - performance.now();
     const look = () => {
       this.#pending = undefined;
@@ -173,7 +178,6 @@ export class Pipeline {
 
   /** So that a name registered anew years later is not greeted with an old catalogue. */
   #forgetProbes({ services }: Fleet): void {
-    if (this.#probes.size <= services.length) return;
     const present = new Set(services.map(({ name }) => name));
     this.#probes = new Map([...this.#probes].filter(([name]) => present.has(name)));
   }

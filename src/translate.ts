@@ -20,7 +20,7 @@ export interface TranslationInput {
 
 export interface Translation {
   readonly fleet: Fleet;
-  /** What Envoys are to hold; the previous one when the new one would not hold together. */
+  /** What Envoys are to hold; both are the previous ones when it would not hold together. */
   readonly snapshot: Snapshot | undefined;
   readonly problems: readonly Problem[];
 }
@@ -30,7 +30,6 @@ export function translate({ reports, probes, settings, previous }: TranslationIn
   const rendering = renderEdge(fleet, settings);
   const snapshot = buildSnapshot(rendering, previous.snapshot);
   const broken = snapshot === previous.snapshot ? [] : inconsistencies(snapshot);
-  if (broken.length > 0)
-    return { fleet, snapshot: previous.snapshot, problems: [...problems, ...broken] };
+  if (broken.length > 0) return { ...previous, problems: [...problems, ...broken] };
   return { fleet, snapshot, problems };
 }

@@ -3,7 +3,14 @@
  * them are shown. The one place that knows the rule `service__tool`, so lists,
  * calls and the admin API never disagree.
  */
-import type { Era, Fleet, Service, ToolDefinition } from './fleet.js';
+import type {
+  Era,
+  Fleet,
+  NamedDefinition,
+  ResourceDefinition,
+  Service,
+  TemplateDefinition,
+} from './fleet.js';
 
 /** Between a service's name and its tool's: service names hold no underscore, so it splits once. */
 const separator = '__';
@@ -16,7 +23,14 @@ export interface ExposedTool {
   readonly name: string;
   /** What the server calls it. */
   readonly tool: string;
-  readonly definition: ToolDefinition;
+  readonly definition: NamedDefinition;
+}
+
+export interface ExposedPrompt {
+  readonly name: string;
+  /** What the server calls it. */
+  readonly prompt: string;
+  readonly definition: NamedDefinition;
 }
 
 /** A service as the filter service needs it: what it speaks and what it offers. */
@@ -27,6 +41,12 @@ export interface ExposedService {
   readonly capabilities: Readonly<Record<string, unknown>>;
   readonly instructions: string | undefined;
   readonly tools: readonly ExposedTool[];
+  readonly prompts: readonly ExposedPrompt[];
+  /** Under their own URIs: answers of tools name them so, and answers are not rewritten. */
+  readonly resources: readonly ResourceDefinition[];
+  readonly resourceTemplates: readonly TemplateDefinition[];
+  /** Whether a call may be tried: some instance passes its checks. */
+  readonly available: boolean;
   /** Why lists are (or may be) incomplete for it; undefined while all is well. */
   readonly missing: string | undefined;
 }
@@ -46,9 +66,19 @@ export function isExposed(tool: string, patterns: readonly string[]): boolean {
   return shown;
 }
 
+/** Each part at its first place, so that no pattern and no name can make it slow. */
 function globMatches(pattern: string, text: string): boolean {
-  const escaped = pattern.split('*').map((part) => part.replace(/[\\^$.|?+()[\]{}]/g, '\\$&'));
-  return new RegExp(`^${escaped.join('.*')}$`).test(text);
+  const [start = '', ...others] = pattern.split('*');
+  const end = others.pop();
+  if (end === undefined) return text === pattern;
+  if (!text.startsWith(start)) return false;
+  let from = start.length;
+  for (const part of others) {
+    const found = text.indexOf(part, from);
+    if (found < 0) return false;
+    from = found + part.length;
+  }
+  return text.length - end.length >= from && text.endsWith(end);
 }
 
 export function exposedService(service: Service): ExposedService {
@@ -62,6 +92,14 @@ export function exposedService(service: Service): ExposedService {
       tool: definition.name,
       definition,
     }))
+    .filter(({ name }) => name.length <= toolNameMax)
+    .filter(firstOfItsName());
+  const prompts = (catalogue?.prompts ?? [])
+    .map((definition) => ({
+      name: exposedToolName(service.name, definition.name, expose.prefix),
+      prompt: definition.name,
+      definition,
+    }))
     .filter(({ name }) => name.length <= toolNameMax);
   return {
     name: service.name,
@@ -69,8 +107,18 @@ export function exposedService(service: Service): ExposedService {
     capabilities: catalogue?.capabilities ?? {},
     instructions: catalogue?.instructions,
     tools,
+    prompts,
+    resources: catalogue?.resources ?? [],
+    resourceTemplates: catalogue?.resourceTemplates ?? [],
+    available: service.instances.some(({ passing }) => passing),
     missing: missingReason(service),
   };
+}
+
+/** A server that lists a name twice is called by it once. */
+function firstOfItsName(): (named: { readonly name: string }) => boolean {
+  const seen = new Set<string>();
+  return ({ name }) => !seen.has(name) && seen.add(name).has(name);
 }
 
 function missingReason({ probe, instances }: Service): string | undefined {
@@ -81,17 +129,41 @@ function missingReason({ probe, instances }: Service): string | undefined {
 
 const remembered = new WeakMap<Service, ExposedService>();
 
+function viewOf(service: Service): ExposedService {
+  const view = remembered.get(service) ?? exposedService(service);
+  remembered.set(service, view);
+  return view;
+}
+
 /**
- * Every service as agents see it; the view of an unchanged service is the same
- * object again. A name that two services expose stays with the first of them.
+ * Exposed name → the service that has it. Names under a service's own prefix are its
+ * alone; of services without a prefix the first keeps a name that several expose.
  */
-export function exposedServices(fleet: Fleet): readonly ExposedService[] {
-  const taken = new Set<string>();
-  return fleet.services.map((service) => {
-    const view = remembered.get(service) ?? exposedService(service);
-    remembered.set(service, view);
-    const tools = view.tools.filter(({ name }) => !taken.has(name));
-    for (const { name } of tools) taken.add(name);
-    return tools.length === view.tools.length ? view : { ...view, tools };
+export function toolOwners(services: readonly Service[]): ReadonlyMap<string, string> {
+  const owners = new Map<string, string>();
+  for (const prefix of [true, false])
+    for (const service of services)
+      if (service.expose.prefix === prefix)
+        for (const { name } of viewOf(service).tools)
+          if (!owners.has(name)) owners.set(name, service.name);
+  return owners;
+}
+
+/** Views without the tools that others own. */
+const trimmed = new WeakMap<ExposedService, ExposedService>();
+
+/** Every service as agents see it; the view of an unchanged service is the same object again. */
+export function exposedServices({ services }: Fleet): readonly ExposedService[] {
+  const owners = toolOwners(services);
+  return services.map((service) => {
+    const view = viewOf(service);
+    const tools = view.tools.filter(({ name }) => owners.get(name) === service.name);
+    if (tools.length === view.tools.length) return view;
+    const known = trimmed.get(view);
+    if (known?.tools.length === tools.length && known.tools.every((tool, at) => tool === tools[at]))
+      return known;
+    const fewer = { ...view, tools };
+    trimmed.set(view, fewer);
+    return fewer;
   });
 }

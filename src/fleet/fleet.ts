@@ -99,9 +99,21 @@ export type Instance = Pick<
   | 'passing'
 >;
 
-/** A tool as its server defines it, word for word; only `name` is relied on. */
-export interface ToolDefinition {
+/** A tool or prompt as its server defines it, word for word; only `name` is relied on. */
+export interface NamedDefinition {
   readonly name: string;
+  readonly [field: string]: unknown;
+}
+
+/** A resource, word for word; only `uri` is relied on. */
+export interface ResourceDefinition {
+  readonly uri: string;
+  readonly [field: string]: unknown;
+}
+
+/** A resource template, word for word; only `uriTemplate` (RFC 6570) is relied on. */
+export interface TemplateDefinition {
+  readonly uriTemplate: string;
   readonly [field: string]: unknown;
 }
 
@@ -113,8 +125,11 @@ export interface Catalogue {
   readonly serverInfo: Readonly<Record<string, unknown>>;
   readonly capabilities: Readonly<Record<string, unknown>>;
   readonly instructions: string | undefined;
-  /** All pages, in the server's order. */
-  readonly tools: readonly ToolDefinition[];
+  /** All pages of each list, in the server's order. */
+  readonly tools: readonly NamedDefinition[];
+  readonly prompts: readonly NamedDefinition[];
+  readonly resources: readonly ResourceDefinition[];
+  readonly resourceTemplates: readonly TemplateDefinition[];
 }
 
 /** The latest the probe knows of one service. */

@@ -5,7 +5,7 @@
  */
 import { compare } from 'semver';
 import { problem, type Problem } from '../errors.js';
-import { exposedToolName, isExposed, toolNameMax } from './exposed.js';
+import { exposedToolName, isExposed, toolNameMax, toolOwners } from './exposed.js';
 import type {
   Fleet,
   Instance,
@@ -110,18 +110,19 @@ function groupByName(reports: readonly Registered[]): Map<string, Registration[]
 }
 
 function mergeService(name: string, inputs: ServiceInputs): MergedService {
-  const leader = leadingRegistration(inputs.registrations);
   const problems: Problem[] = [];
+  const servedPath = commonPath(inputs.registrations);
   const fitting = inputs.registrations.filter(({ path, id, source }) => {
-    if (path === leader.path) return true;
+    if (path === servedPath) return true;
     const message =
-      `Instance ${id} is left out: it serves ${path} while version ${leader.version} of ${name} ` +
-      `serves ${leader.path}. Register it under another name, or give both the same path.`;
+      `Instance ${id} is left out: it serves ${path} while ${name} is served on ${servedPath}. ` +
+      'Register it under another name, or give all instances the same path.';
     problems.push(
       problem('registration_conflict', { service: name, instance: id, source }, message),
     );
     return false;
   });
+  const leader = leadingRegistration(fitting);
   const policy = inputs.overrides.reduceRight<Policy>(
     (base, override) => ({ ...base, ...override }),
     { era: leader.era, health: leader.health, traffic: leader.traffic, expose: leader.expose },
@@ -129,7 +130,7 @@ function mergeService(name: string, inputs: ServiceInputs): MergedService {
   const service: Service = {
     ...policy,
     name,
-    path: leader.path,
+    path: servedPath,
     instances: fitting.map(toInstance).sort((a, b) => (a.id < b.id ? -1 : 1)),
     probe: inputs.probe,
   };
@@ -141,7 +142,25 @@ function mergeService(name: string, inputs: ServiceInputs): MergedService {
   return merged;
 }
 
-/** Whose policy and path the service takes: the newest version, then precedence, then id. */
+/**
+ * The path that most instances serve, of several the one of the oldest version: a
+ * newcomer on another path is left out rather than everybody else.
+ */
+function commonPath(registrations: readonly Registration[]): string {
+  const groups = new Map<string, Registration[]>();
+  for (const registration of registrations)
+    groups.set(registration.path, [...(groups.get(registration.path) ?? []), registration]);
+  const oldest = (group: readonly Registration[]) =>
+    group.map(({ version }) => version).reduce((a, b) => (compare(a, b) <= 0 ? a : b));
+  const [first] = [...groups.entries()].sort(
+    ([pathA, a], [pathB, b]) =>
+      b.length - a.length || compare(oldest(a), oldest(b)) || (pathA < pathB ? -1 : 1),
+  );
+  if (!first) throw new Error('a service has at least one registration');
+  return first[0];
+}
+
+/** Whose policy the service takes: the newest version, then precedence, then id. */
 function leadingRegistration(registrations: readonly Registration[]): Registration {
   const [leader] = [...registrations].sort(
     (a, b) =>
@@ -168,21 +187,25 @@ function toInstance(registration: Registration): Instance {
   return instance;
 }
 
-/** Tools whose exposed name is too long, or taken by an earlier service. */
+/** Tools whose exposed name is too long, another service's, or given twice. */
 function exposedNameProblems(services: readonly Service[]): Problem[] {
   const problems: Problem[] = [];
-  const owners = new Map<string, string>();
-  for (const { name: service, expose, probe } of services)
+  const owners = toolOwners(services);
+  for (const { name: service, expose, probe } of services) {
+    const given = new Set<string>();
     for (const { name: tool } of probe?.catalogue?.tools ?? []) {
       if (!isExposed(tool, expose.tools)) continue;
       const name = exposedToolName(service, tool, expose.prefix);
       const owner = owners.get(name);
       const subject = { service, path: `tools.${tool}` };
-      if (name.length > toolNameMax)
-        problems.push(problem('tool_name_unusable', subject, tooLong(name)));
-      else if (owner === undefined) owners.set(name, service);
-      else problems.push(problem('tool_name_unusable', subject, takenBy(owner, name)));
+      let message: string | undefined;
+      if (name.length > toolNameMax) message = tooLong(name);
+      else if (owner !== undefined && owner !== service) message = takenBy(owner, name);
+      else if (given.has(name)) message = givenTwice(name);
+      if (message !== undefined) problems.push(problem('tool_name_unusable', subject, message));
+      given.add(name);
     }
+  }
   return problems;
 }
 
@@ -192,3 +215,6 @@ const tooLong = (name: string): string =>
 
 const takenBy = (owner: string, name: string): string =>
   `The tool ${name} is hidden: ${owner} exposes the same name. Set expose.prefix to true.`;
+
+const givenTwice = (name: string): string =>
+  `The tool ${name} is shown once: its server lists several tools of this name.`;

@@ -6,19 +6,19 @@
 import { z } from 'zod';
 import type { ExposedService } from '../fleet/exposed.js';
 
+const definition = z.looseObject({ name: z.string() });
+
 const serviceSchema = z
   .object({
     name: z.string(),
     eras: z.array(z.enum(['modern', 'legacy'])),
     capabilities: z.record(z.string(), z.unknown()).default({}),
     instructions: z.string().optional(),
-    tools: z.array(
-      z.object({
-        name: z.string(),
-        tool: z.string(),
-        definition: z.looseObject({ name: z.string() }),
-      }),
-    ),
+    tools: z.array(z.object({ name: z.string(), tool: z.string(), definition })),
+    prompts: z.array(z.object({ name: z.string(), prompt: z.string(), definition })).default([]),
+    resources: z.array(z.looseObject({ uri: z.string() })).default([]),
+    resourceTemplates: z.array(z.looseObject({ uriTemplate: z.string() })).default([]),
+    available: z.boolean().default(true),
     missing: z.string().optional(),
   })
   // JSON leaves out what is undefined; the type says it is there.

@@ -15,9 +15,11 @@ import {
   eras,
   type Catalogue,
   type Era,
+  type NamedDefinition,
   type Policy,
   type ProbeResult,
-  type ToolDefinition,
+  type ResourceDefinition,
+  type TemplateDefinition,
 } from '../fleet/fleet.js';
 import { isObject } from '../mcp_wire.js';
 import { exchange, failureText, type Failure, type Limits, type Target } from '../streamable.js';
@@ -88,12 +90,39 @@ const openers: Readonly<Record<Era, (target: Target, limits: Limits) => Promise<
 async function catalogueOf(session: Session, limits: Limits): Promise<Told> {
   const { era, serverInfo, capabilities, instructions } = session;
   const described = { eras: [era], serverInfo, capabilities, instructions };
-  if (!('tools' in capabilities)) return { catalogue: { ...described, tools: [] } };
-  const listed = await listAll(session, 'tools/list', 'tools', limits);
-  if (!listed.ok) return { failure: listed.failure };
-  return { catalogue: { ...described, tools: listed.items.filter(isToolDefinition) } };
+  const lists: Partial<Record<ListKey, readonly unknown[]>> = {};
+  for (const { key, method, capability } of catalogueLists) {
+    if (!(capability in capabilities)) continue;
+    const listed = await listAll(session, method, key, limits);
+    if (listed.ok) lists[key] = listed.items;
+    // Many servers promise resources and know no templates.
+    else if (key !== 'resourceTemplates') return { failure: listed.failure };
+  }
+  const { tools = [], prompts = [], resources = [], resourceTemplates = [] } = lists;
+  return {
+    catalogue: {
+      ...described,
+      tools: tools.filter(isNamed),
+      prompts: prompts.filter(isNamed),
+      resources: resources.filter(isResource),
+      resourceTemplates: resourceTemplates.filter(isTemplate),
+    },
+  };
 }
 
-function isToolDefinition(item: unknown): item is ToolDefinition {
-  return isObject(item) && typeof item['name'] === 'string';
-}
+/** Every list of a server, and the capability that promises it. */
+const catalogueLists = [
+  { key: 'tools', method: 'tools/list', capability: 'tools' },
+  { key: 'prompts', method: 'prompts/list', capability: 'prompts' },
+  { key: 'resources', method: 'resources/list', capability: 'resources' },
+  { key: 'resourceTemplates', method: 'resources/templates/list', capability: 'resources' },
+] as const;
+
+type ListKey = (typeof catalogueLists)[number]['key'];
+
+const isNamed = (item: unknown): item is NamedDefinition =>
+  isObject(item) && typeof item['name'] === 'string';
+const isResource = (item: unknown): item is ResourceDefinition =>
+  isObject(item) && typeof item['uri'] === 'string';
+const isTemplate = (item: unknown): item is TemplateDefinition =>
+  isObject(item) && typeof item['uriTemplate'] === 'string';

@@ -97,7 +97,8 @@ export class Probe {
     const { service, key } = visit;
     visit.state = 'asking';
     this.#asking += 1;
-    const known = this.report.value.get(service.name);
+    // After a restart nothing was told yet, but the fleet holds what was kept.
+    const known = this.report.value.get(service.name) ?? service.probe;
     const result = (await this.#stillGood(visit, known)) ?? (await askService(service, known));
     this.#asking -= 1;
     if (!this.#closed && this.#visits.get(service.name) === visit) {
@@ -145,7 +146,9 @@ export class Probe {
 
 /** What decides whom we ask and how: anything else that changes needs no new question. */
 function visitKey({ era, path, instances }: Service): string {
-  const asked = instances.map(({ id, version, passing }) => [id, version, passing]);
+  const asked = instances.map(({ id, host, port, version, passing }) =>
+    [id, host, port, version, passing].join(' '),
+  );
   return JSON.stringify([era, path, asked]);
 }
 

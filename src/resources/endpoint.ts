@@ -2,6 +2,7 @@
  * Endpoints: a service's instances. A version is a locality (its `sub_zone`),
  * so that a rollout can move shares between versions by locality weights alone.
  */
+import { isIPv6 } from 'node:net';
 import type { Instance, Service } from '../fleet/fleet.js';
 import type { ClusterLoadAssignment } from '../generated/envoy/config/endpoint/v3/ClusterLoadAssignment.js';
 import type { LbEndpoint } from '../generated/envoy/config/endpoint/v3/LbEndpoint.js';
@@ -44,6 +45,9 @@ function locality(
   };
 }
 
+const authority = ({ host, port }: Instance): string =>
+  `${isIPv6(host) ? `[${host}]` : host}:${port}`;
+
 /** The registry's checks are the health: Envoy does not ask a second time. */
 const uncheckedByEnvoy = { health_check_config: { disable_active_health_check: true } };
 
@@ -52,7 +56,7 @@ function endpoint(instance: Instance): LbEndpoint {
     endpoint: {
       address: socketAddress(instance.host, instance.port),
       // Servers that guard against DNS rebinding want to see their own name in Host.
-      hostname: `${instance.host}:${instance.port}`,
+      hostname: authority(instance),
       ...(instance.checkedBy === 'registry' ? uncheckedByEnvoy : {}),
     },
     // Unhealthy rather than absent: a session on it waits for its return instead of dying.

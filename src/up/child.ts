@@ -88,5 +88,9 @@ function readLines(child: ChildProcess, onLine: NonNullable<ChildSpec['onLine']>
       rest = lines.pop() ?? '';
       for (const line of lines) onLine(line, stream);
     });
+    // What it wrote last may lack its newline: often the reason why it died.
+    child[stream]?.once('end', () => {
+      if (rest !== '') onLine(rest, stream);
+    });
   }
 }

@@ -4,17 +4,24 @@ import { join } from 'node:path';
 import { createLog } from '../log.js';
 import { isObject } from '../mcp_wire.js';
 
-const levels: Readonly<Record<string, 'debug' | 'info' | 'warn' | 'error'>> = {
-  ...{ 10: 'debug', 20: 'debug', 30: 'info', 40: 'warn', 50: 'error', 60: 'error' },
-  ...{ debug: 'debug', info: 'info', warning: 'warn', error: 'error', critical: 'error' },
-};
+/** pino's numbers and Envoy's words. */
+const levels: ReadonlyMap<unknown, 'debug' | 'info' | 'warn' | 'error'> = new Map([
+  ...[10, 20, 'trace', 'debug'].map((level) => [level, 'debug'] as const),
+  ...[30, 'info'].map((level) => [level, 'info'] as const),
+  ...[40, 'warning'].map((level) => [level, 'warn'] as const),
+  ...[50, 60, 'error', 'critical'].map((level) => [level, 'error'] as const),
+]);
 
 /** What our own log writes again. */
 const ours: ReadonlySet<string> = new Set(['level', 'msg', 'time', 'part']);
 
 /** `showInfo` is asked for each line: while the first screen is drawn only trouble is shown. */
-export function childLog(name: string, folder: string, showInfo: () => boolean) {
-  const log = createLog(name);
+export function childLog(
+  name: string,
+  folder: string,
+  showInfo: () => boolean,
+  log = createLog(name),
+) {
   mkdirSync(folder, { recursive: true });
   const file = createWriteStream(join(folder, `${name.replaceAll(' ', '-')}.log`));
   file.on('error', () => undefined);
@@ -33,7 +40,7 @@ function parsed(line: string) {
       const { level, msg } = value;
       const fields = Object.entries(value).filter(([key]) => !ours.has(key));
       return {
-        level: levels[String(level)] ?? 'info',
+        level: levels.get(level) ?? 'info',
         msg: typeof msg === 'string' ? msg : line,
         fields: Object.fromEntries(fields),
       };

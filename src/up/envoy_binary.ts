@@ -24,6 +24,9 @@ export interface EnvoyBinary {
   readonly from: 'configuration' | 'PATH' | 'cache';
 }
 
+/** A program that has not told its version by then is no Envoy. */
+const examinedMs = 10_000;
+
 type Environment = Readonly<Record<string, string | undefined>>;
 
 export interface EnvoySearch {
@@ -36,7 +39,8 @@ export interface EnvoySearch {
 export async function findEnvoy({ binary, env }: EnvoySearch): Promise<Outcome<EnvoyBinary>> {
   const named = binary === '' ? env['ENVOY_BIN'] : binary;
   if (named !== undefined && named !== '') return examine(named, 'configuration');
-  for (const folder of (env['PATH'] ?? '').split(delimiter)) {
+  const folders = (env['PATH'] ?? '').split(delimiter).filter((folder) => folder !== '');
+  for (const folder of folders) {
     const path = join(folder, 'envoy');
     const found = existsSync(path) ? await examine(path, 'PATH') : undefined;
     if (found?.ok) return found;
@@ -65,7 +69,7 @@ export async function ensureEnvoy(
 async function examine(path: string, from: EnvoyBinary['from']): Promise<Outcome<EnvoyBinary>> {
   let printed: string;
   try {
-    printed = (await run(path, ['--version'])).stdout;
+    printed = (await run(path, ['--version'], { timeout: examinedMs })).stdout;
   } catch (error) {
     const message = `${path} does not run as Envoy: ${lastLine(reasonOf(error))} ${ways}`;
     return failed(problem('envoy_missing', { path }, message));
@@ -93,8 +97,9 @@ function missing(reason: string): Problem {
 }
 
 function cacheFolder(env: Environment): string {
-  const cache = env['XDG_CACHE_HOME'] ?? join(env['HOME'] ?? homedir(), '.cache');
-  return join(cache, 'mcpx', 'bin', `envoy-${pinnedEnvoy}`);
+  const { XDG_CACHE_HOME: cache, HOME: home } = env;
+  // Set but empty is the same as not set.
+  return join(cache || join(home || homedir(), '.cache'), 'mcpx', 'bin', `envoy-${pinnedEnvoy}`);
 }
 
 /** Unpacks beside the goal and renames, so that a fetch cut short leaves nothing half done. */

@@ -1,6 +1,6 @@
 /** The ports MCPX listens on, and which of them somebody else holds. */
 import { connect, createServer } from 'node:net';
-import type { Config } from '../config.js';
+import { variableFor, type Config } from '../config.js';
 import { problem, type Problem } from '../errors.js';
 
 interface PortUse {
@@ -31,20 +31,27 @@ export async function portProblems(config: Config): Promise<readonly Problem[]> 
     const twin = uses.slice(0, index).find(({ port }) => port === use.port);
     const reason = twin ? `${twin.key} has the same` : await bindFailure(use);
     if (reason === undefined) continue;
-    const variable = `MCPX_${use.key
-      .replace(/([A-Z])/g, '_$1')
-      .replace('.', '_')
-      .toUpperCase()}`;
     problems.push(
-      problem(
-        'port_in_use',
-        { path: use.key },
-        `Port ${use.port} for ${use.what} is not free (${reason}). ` +
-          `Stop what holds it, or set ${use.key} in mcpx.yaml or ${variable} to another port.`,
-      ),
+      reason === 'EADDRINUSE' || twin ? takenProblem(use, reason) : unusableProblem(use, reason),
     );
   }
   return problems;
+}
+
+function takenProblem({ port, what, key }: PortUse, reason: string): Problem {
+  const message =
+    `Port ${port} for ${what} is not free (${reason}). Stop what holds it, ` +
+    `or set ${key} in mcpx.yaml or ${variableFor(key.split('.'))} to another port.`;
+  return problem('port_in_use', { path: key }, message);
+}
+
+/** Nobody holds it, and still it cannot be had: not our address, or no right to it. */
+function unusableProblem({ host, port, what, key }: PortUse, reason: string): Problem {
+  const [part = key] = key.split('.');
+  const message =
+    `${host}:${port} for ${what} cannot be listened on (${reason}). ` +
+    `Check ${part}.host and ${key} in mcpx.yaml.`;
+  return problem('config_invalid', { path: key }, message);
 }
 
 async function bindFailure({ host, port }: PortUse): Promise<string | undefined> {
@@ -64,7 +71,7 @@ export async function whenListening(
   signal: AbortSignal,
 ): Promise<void> {
   while (!(await accepts(host, port))) {
-    signal.throwIfAborted();
+    if (signal.aborted) throw new Error(`Nothing answers on ${host}:${port} yet; gave up.`);
     await new Promise((resolve) => setTimeout(resolve, pollMs));
   }
 }

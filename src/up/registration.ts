@@ -47,10 +47,15 @@ export async function whenOffered(
     const names = new Set(known.map(({ name }) => name));
     const absent = wanted.filter((name) => !names.has(name));
     if (absent.length === 0 && (await reachable(gateway, wanted))) return known.length;
-    if (signal.aborted) throw new Error(`These tools were not found in time: ${absent.join(', ')}`);
+    if (signal.aborted) throw new Error(notOffered(absent));
     await new Promise((resolve) => setTimeout(resolve, pollMs));
   }
 }
+
+const notOffered = (absent: readonly string[]): string =>
+  absent.length > 0
+    ? `These tools were not found in time: ${absent.join(', ')}.`
+    : 'All tools were found, but the gateway did not offer them in time.';
 
 /** Whether an agent that connects now sees every wanted tool. */
 async function reachable(gateway: string, wanted: readonly string[]): Promise<boolean> {

@@ -84,6 +84,9 @@ export function serviceOf(name: string, changes: Partial<Service> = {}): Service
     capabilities: { tools: {} },
     instructions: undefined,
     tools,
+    prompts: [],
+    resources: [],
+    resourceTemplates: [],
   } as const;
   return {
     ...defaultPolicy,

@@ -29,6 +29,10 @@ const service = (name: string, eras: ExposedService['eras'] = ['legacy']): Expos
   capabilities: {},
   instructions: undefined,
   tools: [{ name: `${name}__run`, tool: 'run', definition: { name: 'run' } }],
+  prompts: [],
+  resources: [],
+  resourceTemplates: [],
+  available: true,
   missing: undefined,
 });
 

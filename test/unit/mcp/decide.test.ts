@@ -9,6 +9,10 @@ const service = (name: string, more: Partial<ExposedService> = {}): ExposedServi
   capabilities: {},
   instructions: undefined,
   tools: [{ name: `${name}__run`, tool: 'run', definition: { name: 'run' } }],
+  prompts: [],
+  resources: [],
+  resourceTemplates: [],
+  available: true,
   missing: undefined,
   ...more,
 });

@@ -10,6 +10,10 @@ const service = (name: string, count: number, more: Partial<ExposedService> = {}
     eras: ['legacy', 'modern'],
     capabilities: {},
     instructions: undefined,
+    prompts: [],
+    resources: [],
+    resourceTemplates: [],
+    available: true,
     missing: undefined,
     tools: Array.from({ length: count }, (_, index) => ({
       name: `${name}__t${index}`,

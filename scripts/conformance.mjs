@@ -1,0 +1,49 @@
+/**
+ * `npm run conformance`: sets up what is missing, then holds the official
+ * conformance suite against our reference server, directly and through a real
+ * MCPX with its Envoy, and prints both side by side.
+ */
+import { parseArgs } from 'node:util';
+import { checkNode, ensureBuild, ensureDependencies, giveUp, step } from './setup/steps.mjs';
+
+const usage = `npm run conformance -- [--all] [WORD…]
+
+  --all   print every scenario, not only the checks that differ
+  WORD    only the parts whose title holds it, such as 2026-07-28 or stable
+
+Ends with 1 when any check is worse through the gateway than directly.`;
+
+const { all, help, words } = readArguments();
+if (help) {
+  console.log(usage);
+  process.exit(0);
+}
+try {
+  checkNode();
+  await ensureDependencies();
+  await ensureBuild();
+  const { ensureEnvoy } = await import('../dist/src/up/envoy_binary.js');
+  await step('Envoy', async (note) => {
+    const envoy = await ensureEnvoy({ binary: '', env: process.env }, note);
+    if (!envoy.ok) throw new Error(envoy.problems.map(({ message }) => message).join('\n'));
+    process.env.ENVOY_BIN = envoy.value.path;
+    note(envoy.value.version);
+  });
+  const { runConformance } = await import('../dist/scripts/conformance/run.js');
+  process.exitCode = await runConformance({ all, only: words });
+} catch (error) {
+  giveUp(error.message);
+}
+
+function readArguments() {
+  const flag = { type: 'boolean', default: false };
+  try {
+    const { values, positionals } = parseArgs({
+      options: { all: flag, help: flag },
+      allowPositionals: true,
+    });
+    return { ...values, words: positionals };
+  } catch (error) {
+    giveUp(`${error.message}\n\n${usage}`);
+  }
+}
