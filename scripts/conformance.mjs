@@ -4,7 +4,8 @@
  * MCPX with its Envoy, and prints both side by side.
  */
 import { parseArgs } from 'node:util';
-import { checkNode, ensureBuild, ensureDependencies, giveUp, step } from './setup/steps.mjs';
+import { setUpEnvoy } from './setup/envoy.mjs';
+import { checkNode, ensureBuild, ensureDependencies, giveUp } from './setup/steps.mjs';
 
 const usage = `npm run conformance -- [--all] [WORD…]
 
@@ -22,13 +23,7 @@ try {
   checkNode();
   await ensureDependencies();
   await ensureBuild();
-  const { ensureEnvoy } = await import('../dist/src/up/envoy_binary.js');
-  await step('Envoy', async (note) => {
-    const envoy = await ensureEnvoy({ binary: '', env: process.env }, note);
-    if (!envoy.ok) throw new Error(envoy.problems.map(({ message }) => message).join('\n'));
-    process.env.ENVOY_BIN = envoy.value.path;
-    note(envoy.value.version);
-  });
+  await setUpEnvoy();
   const { runConformance } = await import('../dist/scripts/conformance/run.js');
   process.exitCode = await runConformance({ all, only: words });
 } catch (error) {

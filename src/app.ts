@@ -60,6 +60,7 @@ export async function startApp(parts: AppParts): Promise<Outcome<App>> {
     ...{ fleet: pipeline.fleet, hearing: pipeline.hearing, stale: pipeline.stale },
     ...{ metrics, version, write: write.value },
     nodes: () => nodes.list(),
+    askedAt: (service: string) => probe.askedAt(service),
     problems: () => [...pipeline.problems.value, ...nodes.problems()],
     registries: new Map(registries.map((registry) => [registry.source, registry])),
   };

@@ -33,6 +33,11 @@ const registrySchema = z.strictObject({
     .array(z.union([z.cidrv4(), z.cidrv6()]))
     .default(['0.0.0.0/0', '::/0'])
     .describe('addresses a registration may point at'),
+  emptyGrace: z
+    .string()
+    .regex(/^\d+(ms|s|m|h)$/, 'must be a duration such as 30s or 5m; 0s believes at once')
+    .optional()
+    .describe('how long what an emptied registry held stays after it was lost; 30s unless set'),
 });
 
 const schema = z.strictObject({

@@ -12,7 +12,9 @@ import {
   namedParameter,
   type JsonObject,
 } from './mcp_wire.js';
+import type { ListenRequest } from './listening.js';
 import {
+  bytesMaxDefault,
   deleteSession,
   exchange,
   type Exchange,
@@ -37,6 +39,8 @@ export interface Session {
   readonly serverInfo: JsonObject;
   readonly capabilities: JsonObject;
   readonly instructions: string | undefined;
+  /** How long the answer to `server/discover` may be believed. */
+  readonly ttlMs: number | undefined;
 }
 
 export type Opened =
@@ -97,16 +101,17 @@ function draftSession(
   client: ClientInfo,
   protocolVersion: string,
 ): Session {
-  const nothing = { sessionId: undefined, instructions: undefined };
+  const nothing = { sessionId: undefined, instructions: undefined, ttlMs: undefined };
   return { era, target, client, protocolVersion, serverInfo: {}, capabilities: {}, ...nothing };
 }
 
 function described(result: JsonObject, serverInfo: unknown) {
-  const { capabilities, instructions } = result;
+  const { capabilities, instructions, ttlMs } = result;
   return {
     serverInfo: isObject(serverInfo) ? serverInfo : {},
     capabilities: isObject(capabilities) ? capabilities : {},
     instructions: typeof instructions === 'string' ? instructions : undefined,
+    ttlMs: typeof ttlMs === 'number' ? ttlMs : undefined,
   };
 }
 
@@ -123,6 +128,23 @@ export async function request(
   const full = session.era === 'modern' ? withMeta(params, session) : params;
   const headers = headersFor(session, method, params);
   return exchange(session.target, { id: nextId(), method, params: full }, headers, limits);
+}
+
+/** What a client asks to be told of by `subscriptions/listen`. */
+export type Wanted = Readonly<Record<string, boolean | readonly string[]>>;
+
+/**
+ * Opens (with `listen`) the stream on which the server of `session` tells what
+ * changed; a legacy server tells everything, whatever is wanted.
+ */
+export function listenRequest(session: Session, notifications: Wanted): ListenRequest {
+  if (session.era === 'legacy') return { headers: headersFor(session, '', {}) };
+  const method = 'subscriptions/listen';
+  const params = withMeta({ notifications }, session);
+  return {
+    message: { id: nextId(), method, params },
+    headers: headersFor(session, method, params),
+  };
 }
 
 function withMeta(params: JsonObject, { client, protocolVersion }: Session): JsonObject {
@@ -157,7 +179,8 @@ const pagesMax = 1_000;
 
 /**
  * All pages of a list: `listAll(session, 'tools/list', 'tools', limits)`. The
- * limits hold for each page; an empty string is a cursor like any other.
+ * deadline holds for each page, the size for all together; an empty string is
+ * a cursor like any other.
  */
 export async function listAll(
   session: Session,
@@ -166,6 +189,8 @@ export async function listAll(
   limits: Limits,
 ): Promise<Listed> {
   const items: unknown[] = [];
+  const sizeMax = limits.bytesMax ?? bytesMaxDefault;
+  let size = 0;
   const seen = new Set<string>();
   let firstPage: JsonObject | undefined;
   let cursor: string | undefined;
@@ -175,7 +200,9 @@ export async function listAll(
     if (!answer.ok) return answer;
     const page = answer.result[key];
     if (!Array.isArray(page)) return notMcp(`its answer to ${method} holds no list "${key}"`);
-    items.push(...(page as unknown[]));
+    size += answer.size;
+    if (size > sizeMax) return notMcp(`its ${method} is larger than ${sizeMax} bytes`);
+    for (const item of page as unknown[]) items.push(item);
     firstPage ??= answer.result;
     const next = answer.result['nextCursor'];
     if (typeof next !== 'string') return { ok: true, items, firstPage };
@@ -193,15 +220,20 @@ export async function closeSession(session: Session, limits: Limits): Promise<vo
 }
 
 type Result =
-  | { readonly ok: true; readonly result: JsonObject; readonly headers: IncomingHttpHeaders }
+  | {
+      readonly ok: true;
+      readonly result: JsonObject;
+      readonly headers: IncomingHttpHeaders;
+      readonly size: number;
+    }
   | { readonly ok: false; readonly failure: Failure };
 
 /** An exchange that must hold a result: a JSON-RPC error is a refusal here. */
 function resultOf(outcome: Exchange): Result {
   if (outcome.kind === 'accepted') return notMcp('it answered a request with nothing');
   if (outcome.kind !== 'answered') return { ok: false, failure: outcome };
-  const { response, headers } = outcome;
-  if ('result' in response) return { ok: true, result: response.result, headers };
+  const { response, headers, size } = outcome;
+  if ('result' in response) return { ok: true, result: response.result, headers, size };
   const refused = { kind: 'refused', status: 200, snippet: '', error: response.error } as const;
   return { ok: false, failure: refused };
 }

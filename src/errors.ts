@@ -42,6 +42,11 @@ export const catalogue = {
     severity: 'error',
     title: 'A registry holds what cannot be read',
   },
+  registry_emptied: {
+    actor: 'operator',
+    severity: 'warning',
+    title: 'A registry came back empty; what it held stays for a while',
+  },
   server_unreachable: {
     actor: 'server owner',
     severity: 'error',

@@ -6,6 +6,7 @@ export interface Metrics {
   readonly instances: Gauge;
   readonly problems: Gauge<'code'>;
   readonly registryHeard: Gauge<'source'>;
+  readonly stale: Gauge;
   readonly nodes: Gauge;
   readonly responses: Counter<'type'>;
   readonly nacks: Counter<'type'>;
@@ -36,6 +37,7 @@ export function createMetrics(): Metrics {
       labelNames: ['source'],
       registers,
     }),
+    stale: gauge('mcpx_stale', '1 while a kept last good is served for a registry not heard yet'),
     nodes: gauge('mcpx_nodes', 'Connected Envoys'),
     responses: new Counter({
       name: 'mcpx_xds_responses_total',

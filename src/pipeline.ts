@@ -2,27 +2,40 @@
  * WHEN: the one loop. An event only says "look again"; everything is rebuilt
  * from state by `translate`.
  *
- * Four things can happen: a registry reports, a registry is lost or found, the
- * probe reports, the pause after a translation ends. While idle a report is
+ * Five things can happen: a registry reports, a registry is lost or found, what
+ * was held of an emptied one runs out, the probe reports, the pause after a
+ * translation ends. While idle a report is
  * translated at once; while busy reports merge, because after each translation
  * the loop rests as long as the work took.
  */
 import { isDeepStrictEqual } from 'node:util';
+import { systemClock } from './clock.js';
 import { problem, reasonOf, type Problem } from './errors.js';
+import { Belief } from './fleet/belief.js';
 import { emptyFleet, type Fleet, type ProbeReport, type SourceName } from './fleet/fleet.js';
-import type { Registered } from './fleet/merge.js';
 import type { LastGoodStore } from './last_good.js';
 import { Latest } from './latest.js';
 import type { Log } from './log.js';
 import type { Metrics } from './metrics.js';
+import { parseDuration } from './registry/duration.js';
 import type { Hearing, Registry, Report } from './registry/registry.js';
 import type { ResourceSettings } from './resources/settings.js';
 import type { Snapshot } from './snapshot/snapshot.js';
 import { translate } from './translate.js';
 
+/** What an emptied registry held stays so long, where nothing is set. */
+const emptyGrace = '30s';
+/** What is held can have run out while its registry is lost: no reason to look all the time. */
+const leastWaitMs = 100;
+/** How many services a problem's message names. */
+const namesShown = 5;
+
 export interface PipelineParts {
   readonly registries: readonly Registry[];
-  readonly settings: ResourceSettings;
+  readonly settings: ResourceSettings & {
+    /** How long what an emptied registry held stays after it was lost, as `30s`. */
+    readonly registry: { readonly emptyGrace?: string | undefined };
+  };
   readonly store: LastGoodStore;
   readonly log: Log;
   readonly metrics: Metrics;
@@ -40,7 +53,10 @@ export class Pipeline {
   readonly #reports = new Map<SourceName, Report>();
   /** Heard at least once: only then is a report the truth about its registry. */
   readonly #heard = new Set<SourceName>();
-  readonly #kept: ReadonlyMap<SourceName, Registered>;
+  readonly #beliefs: ReadonlyMap<SourceName, Belief>;
+  /** Sources of which a last good was kept by an earlier run. */
+  readonly #kept: ReadonlySet<SourceName>;
+  #heldUntil: NodeJS.Timeout | undefined;
   #probes: ProbeReport;
   #pending: NodeJS.Immediate | NodeJS.Timeout | undefined;
   #restUntil = 0;
@@ -48,11 +64,17 @@ export class Pipeline {
 
   constructor(private readonly parts: PipelineParts) {
     const kept = parts.store.read();
-    this.#kept = kept?.reports ?? new Map();
+    const sources = parts.registries.map(({ source }) => source);
+    const graceMs = parseDuration(parts.settings.registry.emptyGrace ?? emptyGrace) ?? 0;
+    this.#kept = new Set(kept?.reports.keys());
+    this.#beliefs = new Map(
+      sources.map((source) => [source, new Belief(kept?.reports.get(source), graceMs)]),
+    );
     this.#probes = kept?.probes ?? new Map();
     this.hearing = new Latest<ReadonlyMap<SourceName, Hearing>>(
-      new Map(parts.registries.map(({ source }) => [source, { state: 'connecting' } as const])),
+      new Map(sources.map((source) => [source, { state: 'connecting' } as const])),
     );
+    for (const source of sources) parts.metrics.registryHeard.set({ source }, 0);
   }
 
   /** Begins to listen to every registry. */
@@ -61,6 +83,7 @@ export class Pipeline {
       registry.watch({
         report: (report) => {
           this.#reports.set(report.source, report);
+          this.#beliefs.get(report.source)?.report(report);
           this.#lookAgain();
         },
         hearing: (source, hearing) => {
@@ -79,6 +102,7 @@ export class Pipeline {
 
   close(): void {
     this.#closed = true;
+    clearTimeout(this.#heldUntil);
     clearTimeout(this.#pending as NodeJS.Timeout);
     clearImmediate(this.#pending as NodeJS.Immediate);
   }
@@ -86,6 +110,7 @@ export class Pipeline {
   #hear(source: SourceName, hearing: Hearing): void {
     const { log, metrics } = this.parts;
     if (hearing.state === 'heard') this.#heard.add(source);
+    this.#beliefs.get(source)?.hearing(hearing.state);
     const before = this.hearing.value.get(source);
     if (isDeepStrictEqual(before, hearing)) return;
     this.hearing.set(new Map(this.hearing.value).set(source, hearing));
@@ -116,10 +141,12 @@ export class Pipeline {
 
   #translate(): void {
     const sources = this.parts.registries.map(({ source }) => source);
-    const reports = sources.flatMap((source) => this.#truthOf(source) ?? []);
+    const now = systemClock.now();
+    const reports = [...this.#beliefs.values()].flatMap((belief) => belief.believed(now) ?? []);
+    this.#lookWhenHeldEnds(now);
     const stale = sources.some((source) => !this.#heard.has(source) && this.#kept.has(source));
     const reported = [...this.#reports.values()].flatMap(({ problems }) => problems);
-    const own = [...this.#registryProblems(), ...reported];
+    const own = [...this.#registryProblems(), ...this.#emptiedProblems(), ...reported];
     if (reports.length < sources.length) {
       this.#publishProblems(own);
       return;
@@ -130,6 +157,7 @@ export class Pipeline {
       const translated = translate({ reports, probes: this.#probes, settings, previous });
       this.#publishProblems([...own, ...translated.problems]);
       this.stale.set(stale);
+      this.parts.metrics.stale.set(stale ? 1 : 0);
       this.fleet.set(translated.fleet);
       this.snapshot.set(translated.snapshot);
       this.#count(translated.fleet);
@@ -143,8 +171,12 @@ export class Pipeline {
     }
   }
 
-  #truthOf(source: SourceName): Registered | undefined {
-    return this.#heard.has(source) ? this.#reports.get(source) : this.#kept.get(source);
+  #lookWhenHeldEnds(now: number): void {
+    clearTimeout(this.#heldUntil);
+    const ends = [...this.#beliefs.values()].flatMap(({ held }) => held?.until ?? []);
+    if (ends.length === 0 || this.#closed) return;
+    const waitMs = Math.max(Math.min(...ends) - now, leastWaitMs);
+    this.#heldUntil = setTimeout(() => this.#lookAgain(), waitMs);
   }
 
   #registryProblems(): Problem[] {
@@ -153,6 +185,20 @@ export class Pipeline {
         ? [problem('registry_unreachable', { source }, `${source}: ${hearing.reason}`)]
         : [],
     );
+  }
+
+  #emptiedProblems(): Problem[] {
+    return [...this.#beliefs].flatMap(([source, { held }]) => {
+      if (held === undefined) return [];
+      const names = [...new Set(held.registrations.map(({ name }) => name))];
+      const shown = names.slice(0, namesShown).join(', ');
+      const more = names.length > namesShown ? ` and ${names.length - namesShown} more` : '';
+      const message =
+        `${source} came back empty after it was lost. What it no longer names is held until ` +
+        `${new Date(held.until).toISOString()}, then it goes: ${shown}${more}. Restore ` +
+        `${source}, let the servers register again, or wait if that is right.`;
+      return [problem('registry_emptied', { source }, message)];
+    });
   }
 
   #publishProblems(problems: readonly Problem[]): void {

@@ -51,6 +51,8 @@ export type Exchange =
       readonly kind: 'answered';
       readonly response: RpcResponse;
       readonly headers: IncomingHttpHeaders;
+      /** How long the answer was. */
+      readonly size: number;
     }
   /** A notification was taken (202, or any success). */
   | { readonly kind: 'accepted'; readonly headers: IncomingHttpHeaders }
@@ -82,7 +84,7 @@ const agentOptions = { keepAlive: true, timeout: idleMs, maxFreeSockets: 64 };
 const httpAgent = new http.Agent(agentOptions);
 const httpsAgent = new https.Agent(agentOptions);
 
-const bytesMaxDefault = 32 * 1024 * 1024;
+export const bytesMaxDefault = 32 * 1024 * 1024;
 
 /** Sends one message and reads its answer, as JSON or as an event stream. */
 export async function exchange(
@@ -159,7 +161,8 @@ async function roundTrip(
   });
 }
 
-async function readAnswer(
+/** What a response holds, as an answer to the request `id`. */
+export async function readAnswer(
   response: IncomingMessage,
   id: string | number | undefined,
   bytesMax: number,
@@ -180,7 +183,8 @@ async function readAnswer(
     const error = parsed !== undefined && 'error' in parsed ? parsed.error : undefined;
     return { kind: 'refused', status, snippet: snippetOf(text), error };
   }
-  if (parsed !== undefined) return { kind: 'answered', response: parsed, headers };
+  if (parsed !== undefined)
+    return { kind: 'answered', response: parsed, headers, size: text.length };
   const what = type === 'application/json' ? 'no JSON-RPC response to this request' : 'no JSON';
   return { kind: 'not_mcp', reason: `HTTP ${status} with ${what}: ${snippetOf(text)}` };
 }
@@ -217,7 +221,7 @@ async function readStream(
       const decoded = decodeResponse(data, id);
       if (decoded === undefined) continue;
       letEnd(response);
-      return { kind: 'answered', response: decoded, headers: response.headers };
+      return { kind: 'answered', response: decoded, headers: response.headers, size };
     }
   }
   return { kind: 'not_mcp', reason: 'its event stream ended without the response' };

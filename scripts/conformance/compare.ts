@@ -1,9 +1,9 @@
-/** Sets two runs of the suite side by side: is the gateway worse than the server itself anywhere? */
+/** Sets two runs of the suite side by side: where is the gateway worse than the server itself? */
 import type { Check, Status } from './suite.js';
 
 type Seen = Status | 'absent';
 
-/** Lower is better. A scenario "passes" with warnings too, so each check is held against its twin. */
+/** Lower is better. A scenario passes with warnings too, so each check is held to its twin. */
 const rank: Readonly<Record<Seen, number>> = {
   SUCCESS: 0,
   INFO: 1,

@@ -92,17 +92,16 @@ function registerSampling(server: McpServer): void {
 function registerOneRound(server: McpServer): void {
   const input = { description, inputSchema: noArguments };
   const askName = ({ mcpReq }: ServerContext) => {
-    const answer = acceptedContent(mcpReq.inputResponses, 'user_name', z.object({ name: z.string() }));
+    const answer = acceptedContent(
+      mcpReq.inputResponses,
+      'user_name',
+      z.object({ name: z.string() }),
+    );
     if (answer !== undefined) return done(`Hello, ${answer.name}!`);
     return inputRequired({ inputRequests: { user_name: form('Who is there?', 'name', 'string') } });
   };
-  server.registerTool('test_input_required_result_elicitation', input, (_none, context) =>
-    askName(context),
-  );
-  server.registerTool('test_streaming_elicitation', input, async (_none, context) => {
-    await context.mcpReq.log('info', 'about to ask');
-    return askName(context);
-  });
+  for (const name of ['test_input_required_result_elicitation', 'test_streaming_elicitation'])
+    server.registerTool(name, input, (_none, context) => askName(context));
   server.registerTool('test_input_required_result_list_roots', input, (_none, { mcpReq }) => {
     const view = inputResponse(mcpReq.inputResponses, 'client_roots');
     if (view.kind === 'roots') return done(view.roots.map(({ uri }) => uri).join(', '));
@@ -181,5 +180,6 @@ function registerRounds(server: McpServer, state: RequestStateCodec): void {
 /** What the client of a modern request can do. */
 function clientCapabilities({ mcpReq }: ServerContext): ClientCapabilities {
   const envelope: Readonly<Record<string, unknown>> = mcpReq.envelope ?? {};
-  return (envelope[CLIENT_CAPABILITIES_META_KEY] ?? {}) as ClientCapabilities;
+  const capabilities = envelope[CLIENT_CAPABILITIES_META_KEY] as ClientCapabilities | undefined;
+  return capabilities ?? {};
 }

@@ -1,8 +1,8 @@
 /**
  * The server that `npm run conformance` holds the official suite against: all
  * that the suite's scenarios ask for, on the official SDK, in both eras on one
- * path. PORT (0: any) says where; "ready PORT" on stdout says it listens. Ends
- * when stdin ends, so that it cannot outlive who started it.
+ * path. Says "ready PORT" when it listens; ends when its stdin does. With the
+ * argument `unguarded` it takes any Host and Origin.
  */
 import { randomUUID } from 'node:crypto';
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
@@ -63,8 +63,14 @@ async function answerLegacy(
   const id = request.headers['mcp-session-id'];
   const known = typeof id === 'string' ? sessions.get(id) : undefined;
   if (known !== undefined) return known.handleRequest(request, response, body);
-  if (id !== undefined) return refuse(response, 404, 'Session not found');
-  if (!isInitializeRequest(body)) return refuse(response, 400, 'No session: initialize first.');
+  if (id !== undefined) {
+    refuse(response, 404, 'Session not found');
+    return;
+  }
+  if (!isInitializeRequest(body)) {
+    refuse(response, 400, 'No session: initialize first.');
+    return;
+  }
   const transport = new NodeStreamableHTTPServerTransport({
     sessionIdGenerator: () => randomUUID(),
     eventStore: new RememberedEvents(),
@@ -82,8 +88,10 @@ function refuse(response: ServerResponse, status: number, message: string): void
 }
 
 async function answer(request: IncomingMessage, response: ServerResponse): Promise<void> {
-  if (new URL(request.url ?? '/', 'http://localhost').pathname !== '/mcp')
-    return refuse(response, 404, 'MCP is at /mcp.');
+  if (new URL(request.url ?? '/', 'http://localhost').pathname !== '/mcp') {
+    refuse(response, 404, 'MCP is at /mcp.');
+    return;
+  }
   const body = await readBody(request);
   if (await isLegacyRequest(await toWebRequest(request, body), body))
     return answerLegacy(request, response, body);
@@ -103,17 +111,18 @@ async function readBody(request: IncomingMessage): Promise<unknown> {
   }
 }
 
-const hostAllowed = localhostHostValidation();
-const originAllowed = localhostOriginValidation();
+const guards = process.argv.includes('unguarded')
+  ? []
+  : [localhostHostValidation(), localhostOriginValidation()];
 
 const server = createServer((request, response) => {
-  if (!hostAllowed(request, response) || !originAllowed(request, response)) return;
+  if (!guards.every((allows) => allows(request, response))) return;
   answer(request, response).catch((error: unknown) => {
     process.stderr.write(`${String(error)}\n`);
     if (!response.headersSent) refuse(response, 500, 'The reference server failed.');
   });
 });
-server.listen(Number(process.env['PORT'] ?? 0), '127.0.0.1', () => {
+server.listen(0, '127.0.0.1', () => {
   process.stdout.write(`ready ${(server.address() as AddressInfo).port}\n`);
 });
 process.stdin.on('end', () => process.exit(0)).resume();

@@ -54,6 +54,7 @@ function registerReports(server: McpServer): void {
   const description = 'Says how far it is.';
   const logs = async (context: ServerContext): Promise<CallToolResult> => {
     for (const line of ['cast off', 'under way', 'moored']) {
+      // eslint-disable-next-line @typescript-eslint/no-deprecated -- both eras still have it
       await context.mcpReq.log('info', line);
       await pause(50);
     }
@@ -133,7 +134,10 @@ const regionSchema = {
 function registerSchemas(server: McpServer): void {
   server.registerTool(
     'json_schema_2020_12_tool',
-    { description: 'Takes all of JSON Schema 2020-12.', inputSchema: fromJsonSchema(contactSchema) },
+    {
+      description: 'Takes all of JSON Schema 2020-12.',
+      inputSchema: fromJsonSchema(contactSchema),
+    },
     () => ({ content: [text('accepted')] }),
   );
   server.registerTool(

@@ -10,6 +10,10 @@ import {
 import { markdownTable } from '../markdown_table.js';
 import { requiredScenarios, type Check, type Selection } from './suite.js';
 
+/** What the suite says of a failure can be a page. */
+const shortened = (message: string): string =>
+  message.length > 100 ? `${message.slice(0, 99)}…` : message;
+
 export interface Leg {
   readonly title: string;
   readonly checks: readonly Check[];
@@ -60,12 +64,26 @@ export function differing({ selection, direct, gateway }: Comparison): string | 
       `${found.scenario}: ${found.check}`,
       found.direct,
       `${found.gateway}${found.worse ? ' (worse)' : ''}`,
-      found.message,
+      shortened(found.message),
     ]),
   );
   if (rows.length === 0) return undefined;
   const head = ['Leg', 'Scenario: check', 'Direct', 'Through it', 'Why'];
   return `${selection.title}\n${markdownTable(head, rows)}`;
+}
+
+/** What the direct run does not pass, where it counts: undefined when there is nothing. */
+export function notPassedDirectly({ selection, direct }: Comparison): string | undefined {
+  const required = requiredScenarios(selection);
+  const rows = direct.checks
+    .filter(({ scenario }) => required?.has(scenario) ?? true)
+    .filter(({ status }) => status === 'WARNING' || status === 'FAILURE')
+    .map(({ scenario, id, status, message }) => [`${scenario}: ${id}`, status, shortened(message)]);
+  if (rows.length === 0) return undefined;
+  return `${selection.title}: not passed directly either\n${markdownTable(
+    ['Scenario: check', 'Status', 'Why'],
+    rows,
+  )}`;
 }
 
 export function everyScenario({ selection, direct, gateway }: Comparison): string {

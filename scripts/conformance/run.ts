@@ -3,13 +3,12 @@
  * server, first at its own address, then at `/mcp/{service}` of a whole MCPX,
  * where in the legacy era two replicas must look like one server.
  */
-import { freePorts, startChild, whenReady, type Child } from '../../test/real/parts/child.js';
-import { startMcpx, type Mcpx } from '../../test/real/parts/mcpx.js';
 import { register } from '../../test/real/parts/registering.js';
-import { packageFile } from '../../src/package_file.js';
+import { onStack, type Stack } from '../stack.js';
 import {
   differing,
   everyScenario,
+  notPassedDirectly,
   totals,
   worseThanDirect,
   type Comparison,
@@ -30,21 +29,21 @@ export async function runConformance({ all, only }: ConformanceOptions): Promise
     ({ title }) => only.length === 0 || only.some((word) => title.includes(word)),
   );
   if (chosen.length === 0) throw new Error(`No part of the suite matches ${only.join(' ')}.`);
-  const ground = await prepare();
-  const comparisons: Comparison[] = [];
-  try {
-    for (const selection of chosen) comparisons.push(await compare(selection, ground));
-  } finally {
-    await ground.stop();
-  }
+  const comparisons = await onStack(async (stack) => {
+    const addresses = await prepare(stack);
+    const done: Comparison[] = [];
+    for (const selection of chosen) done.push(await compare(selection, addresses));
+    await showSpread(addresses);
+    return done;
+  });
   print(comparisons, all);
   return comparisons.some((each) => worseThanDirect(each).length > 0) ? 1 : 0;
 }
 
-interface Ground {
+interface Addresses {
   readonly direct: string;
   readonly gateway: string;
-  stop(): Promise<void>;
+  readonly envoyAdmin: string;
 }
 
 /** The suite's DNS rebinding scenario takes no other name. */
@@ -53,44 +52,29 @@ const host = 'localhost';
 const one = 'reference';
 const two = 'replicated';
 
-async function prepare(): Promise<Ground> {
-  const servers: Child[] = [];
-  const addServer = async (): Promise<number> => {
-    const [port = 0] = await freePorts(1);
-    const server = startReferenceServer(port);
-    servers.push(server);
-    await whenReady(server, () => Promise.resolve(server.output().includes('ready')));
-    return port;
+/**
+ * The servers behind the gateway take any Host and Origin: where the suite comes
+ * with foreign ones, it must be the gateway that refuses.
+ */
+async function prepare(stack: Stack): Promise<Addresses> {
+  const script = 'conformance/reference_server.js';
+  const direct = await stack.server(script);
+  const behind = [
+    await stack.server(script, ['unguarded']),
+    await stack.server(script, ['unguarded']),
+  ];
+  const mcpx = await stack.mcpx();
+  const urls = behind.map(({ port }) => `http://127.0.0.1:${port}/mcp`);
+  await register(mcpx, { name: one, url: urls[0] ?? '' });
+  for (const url of urls) await register(mcpx, { name: two, url });
+  return {
+    direct: `http://${host}:${direct.port}/mcp`,
+    gateway: `http://${host}:${new URL(mcpx.gateway).port}/mcp`,
+    envoyAdmin: mcpx.envoyAdmin,
   };
-  let mcpx: Mcpx | undefined;
-  const stop = async (): Promise<void> => {
-    await mcpx?.stop();
-    await Promise.all(servers.map((server) => server.stop()));
-  };
-  try {
-    const ports = [await addServer(), await addServer()] as const;
-    mcpx = await startMcpx();
-    const urls = ports.map((port) => `http://127.0.0.1:${port}/mcp`);
-    await register(mcpx, { name: one, url: urls[0] ?? '' });
-    for (const url of urls) await register(mcpx, { name: two, url });
-    return {
-      direct: `http://${host}:${ports[0]}/mcp`,
-      gateway: `http://${host}:${new URL(mcpx.gateway).port}/mcp`,
-      stop,
-    };
-  } catch (error) {
-    await stop();
-    throw error;
-  }
 }
 
-const startReferenceServer = (port: number): Child =>
-  startChild(process.execPath, [
-    packageFile('dist/scripts/conformance/reference_server.js'),
-    String(port),
-  ]);
-
-async function compare(selection: Selection, { direct, gateway }: Ground): Promise<Comparison> {
+async function compare(selection: Selection, { direct, gateway }: Addresses): Promise<Comparison> {
   const { title, revision } = selection;
   const run = async (leg: string, url: string): Promise<Leg> => {
     process.stderr.write(`• ${title}: ${leg} …`);
@@ -107,11 +91,22 @@ async function compare(selection: Selection, { direct, gateway }: Ground): Promi
   return { selection, direct: directLeg, gateway: gatewayLegs };
 }
 
+/** Two replicas prove nothing when one of them had no work: by Envoy's own count. */
+async function showSpread({ envoyAdmin }: Addresses): Promise<void> {
+  const clusters = await (await fetch(`${envoyAdmin}/clusters`)).text();
+  const counts = [...clusters.matchAll(new RegExp(`^${two}::[^:]+:\\d+::rq_total::(\\d+)$`, 'gm'))];
+  const requests = counts.map(([, count]) => Number(count));
+  process.stderr.write(`• requests to each of the two replicas: ${requests.join(', ')}\n`);
+  const used = requests.filter((count) => count > 0).length;
+  if (used === 1) throw new Error('Only one of the two replicas had work: nothing was proven.');
+}
+
 function print(comparisons: readonly Comparison[], all: boolean): void {
   const say = (text: string): void => void process.stdout.write(`\n${text}\n`);
   if (all) for (const each of comparisons) say(everyScenario(each));
   const differ = comparisons.flatMap((each) => differing(each) ?? []);
   say(differ.length === 0 ? 'No check differs from the direct run.' : differ.join('\n\n'));
+  for (const each of comparisons.flatMap((one) => notPassedDirectly(one) ?? [])) say(each);
   say(totals(comparisons));
   if (comparisons.some(({ selection }) => selection.revision === '2026-07-28'))
     say(

@@ -63,6 +63,8 @@ const runLimitMs = 600_000;
 
 export async function runSuite(selection: Selection, url: string): Promise<readonly Check[]> {
   const folder = mkdtempSync(join(tmpdir(), 'mcpx-conformance-'));
+  const remove = (): void => rmSync(folder, { recursive: true, force: true });
+  process.once('exit', remove);
   const hook = packageFile('scripts/conformance/without_glob.mjs');
   const child = startChild(process.execPath, [
     ...['--import', hook, fileOf(selection.package, 'dist/index.js'), 'server'],
@@ -71,11 +73,13 @@ export async function runSuite(selection: Selection, url: string): Promise<reado
   try {
     await ended(child.process);
     const checks = readChecks(folder);
-    if (checks.length === 0) throw new Error(`The suite found nothing at ${url}:\n${child.output()}`);
+    if (checks.length === 0)
+      throw new Error(`The suite found nothing at ${url}:\n${child.output()}`);
     return checks;
   } finally {
     await child.stop();
-    rmSync(folder, { recursive: true, force: true });
+    process.off('exit', remove);
+    remove();
   }
 }
 

@@ -101,6 +101,10 @@ export const serviceDetail = named(
     policy: z.object({ era: z.string(), health: anything, traffic: anything, expose: anything }),
     probe: z.object({
       asked: z.boolean(),
+      askedAt: z
+        .string()
+        .optional()
+        .describe('when it last told its eras and all it offers (ISO 8601); absent until then'),
       failure: z.object({ code: z.string(), message: z.string() }).optional(),
       serverInfo: anything.optional(),
       capabilities: anything.optional(),

@@ -61,9 +61,10 @@ export function serviceRoutes(state: AdminState, log: Log): Route[] {
   ];
 }
 
-function show({ fleet, problems }: AdminState, name: string): Answer {
+function show({ fleet, problems, askedAt }: AdminState, name: string): Answer {
   const service = fleet.value.services.find((candidate) => candidate.name === name);
-  if (service) return jsonAnswer(detailOf(service, exposedService(service), problems()));
+  if (service)
+    return jsonAnswer(detailOf(service, exposedService(service), problems(), askedAt(name)));
   const about = problems().filter(({ subject }) => subject.service === name);
   if (about.length > 0) {
     const reasons = about.map(({ message }) => message).join(' ');

@@ -17,6 +17,8 @@ export interface AdminState {
   /** All that is wrong at present, in the fleet and at the nodes. */
   readonly problems: () => readonly Problem[];
   readonly nodes: () => readonly NodeStatus[];
+  /** When a service last told all it offers, in ms since the epoch. */
+  readonly askedAt: (service: string) => number | undefined;
   readonly metrics: Metrics;
   readonly version: string;
 }

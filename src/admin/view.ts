@@ -46,6 +46,7 @@ export function detailOf(
   service: Service,
   exposed: ExposedService,
   problems: readonly Problem[],
+  askedAt: number | undefined,
 ): ServiceDetail {
   const { name, path, era, health, traffic, expose } = service;
   const about = problems.filter(({ subject }) => subject.service === name);
@@ -54,7 +55,7 @@ export function detailOf(
     path,
     instances: service.instances.map((instance) => instanceOf(instance, path)),
     policy: { era, health: { ...health }, traffic: { ...traffic }, expose: { ...expose } },
-    probe: probeOf(service),
+    probe: probeOf(service, askedAt),
     tools: exposed.tools.map(toolOf),
     problems: about.map(listed) as ServiceDetail['problems'],
   };
@@ -68,10 +69,11 @@ function instanceOf(
   return { ...rest, url: `http://${address}${path}`, tags: [...tags], metadata };
 }
 
-function probeOf({ probe }: Service): ServiceDetail['probe'] {
+function probeOf({ probe }: Service, askedAt: number | undefined): ServiceDetail['probe'] {
   const { catalogue, failure } = probe ?? {};
   return {
     asked: probe !== undefined,
+    ...(askedAt !== undefined && { askedAt: new Date(askedAt).toISOString() }),
     ...(failure && { failure }),
     ...(catalogue && {
       serverInfo: catalogue.serverInfo,

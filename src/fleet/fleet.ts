@@ -13,7 +13,8 @@ export const eras: readonly Era[] = ['modern', 'legacy'];
 export type SourceName = 'file' | 'consul' | 'etcd';
 
 export interface HealthPolicy {
-  readonly kind: 'mcp' | 'http' | 'tcp';
+  /** `none`: Envoy asks nothing; only failing calls take an instance out. */
+  readonly kind: 'mcp' | 'http' | 'tcp' | 'none';
   readonly intervalMs: number;
   readonly timeoutMs: number;
   readonly unhealthyAfter: number;

@@ -16,10 +16,10 @@ import {
 import { routeCall } from './call.js';
 import { classify, type Classified, type Head, type Request } from './classify.js';
 import { discover, initialize } from './greeting.js';
+import { answerList, listMethods } from './list.js';
 import { offerOf } from './offer.js';
 import type { OpenSession } from './session.js';
 import type { State } from './state.js';
-import { listTools } from './tool_list.js';
 
 /** A call that goes to a service through the bridge listener. */
 export interface Call {
@@ -69,30 +69,31 @@ function replyInSession(head: Head, classified: InSession, state: State): Reply 
 
 function replyLegacy(request: Request, session: OpenSession, state: State): Reply {
   if (request.method === 'ping') return say(resultAnswer(request.idText, '{}'));
-  if (!answered.has(request.method)) return say(unknownMethod(200, request));
   if (!state.catalogue.value.heard) return say(notReady(request));
-  const offer = offerOf(state.catalogue.value.services);
-  if (request.method === 'tools/list') return say(listTools(request, 'legacy', offer));
-  const routed = routeCall(request, 'legacy', offer);
-  if (routed.kind === 'refused') return say(routed.answer);
-  const { service, body, headers } = routed;
-  return { kind: 'call', request, service: service.name, body, headers, session };
+  return replyFromOffer(request, session, state) ?? say(unknownMethod(200, request));
 }
 
 function replyModern(request: Request, state: State): Reply {
-  if (request.method === 'server/discover') return say(discover(request));
-  if (!answered.has(request.method)) return say(unknownMethod(404, request));
+  if (request.method === 'server/discover') return say(discover(request, state));
   if (!state.catalogue.value.heard) return say(notReady(request));
-  const offer = offerOf(state.catalogue.value.services);
-  if (request.method === 'tools/list') return say(listTools(request, 'modern', offer));
-  const routed = routeCall(request, 'modern', offer);
-  if (routed.kind === 'refused') return say(routed.answer);
-  const { service, body, headers } = routed;
-  return { kind: 'call', request, service: service.name, body, headers, session: undefined };
+  return replyFromOffer(request, undefined, state) ?? say(unknownMethod(404, request));
 }
 
-/** Methods both eras have here, apart from their greetings. */
-const answered: ReadonlySet<string> = new Set(['tools/list', 'tools/call']);
+/** What both eras have; undefined for a method that is not among it. */
+function replyFromOffer(
+  request: Request,
+  session: OpenSession | undefined,
+  { catalogue }: State,
+): Reply | undefined {
+  const era = session === undefined ? 'modern' : 'legacy';
+  const offer = offerOf(catalogue.value.services);
+  const kind = listMethods.get(request.method);
+  if (kind !== undefined) return say(answerList(request, kind, era, offer));
+  const routed = routeCall(request, era, offer);
+  if (routed === undefined || routed.kind === 'refused') return routed && say(routed.answer);
+  const { service, body, headers } = routed;
+  return { kind: 'call', request, service: service.name, body, headers, session };
+}
 
 function unknownMethod(status: number, { method, idText }: Request): Answer {
   const message = `Method not found: ${method.slice(0, 128)}`;

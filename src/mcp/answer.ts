@@ -17,6 +17,8 @@ export const codes = {
   internalError: -32603,
   badRequest: -32000,
   sessionNotFound: -32001,
+  /** Legacy only; in the modern era the parameter is invalid. */
+  resourceNotFound: -32002,
   headerMismatch: -32020,
   unsupportedVersion: -32022,
   serviceUnavailable: -31000,
@@ -53,8 +55,11 @@ export function emptyAnswer(status: number, headers: Readonly<Record<string, str
 export const accepted: Answer = emptyAnswer(202);
 
 export const methodNotAllowed: Answer = {
-  ...errorAnswer(405, { code: codes.badRequest, message: 'Method not allowed: POST or DELETE.' }),
-  headers: { ...jsonHeaders, allow: 'POST, DELETE' },
+  ...errorAnswer(405, {
+    code: codes.badRequest,
+    message: 'Method not allowed: POST, or GET and DELETE within a session.',
+  }),
+  headers: { ...jsonHeaders, allow: 'POST, GET, DELETE' },
 };
 
 export const sessionNotFound = (idText?: string): Answer =>

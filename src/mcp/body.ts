@@ -18,6 +18,8 @@ export interface MessageBody {
   readonly idText: string | undefined;
   /** Where the value of `params.name` stands. */
   readonly nameSpan: Span | undefined;
+  /** Where the value of `params.ref.name` stands. */
+  readonly referenceSpan: Span | undefined;
 }
 
 export type BodyRead =
@@ -45,10 +47,16 @@ export function readBody(bytes: Uint8Array): BodyRead {
 }
 
 /** The bytes of `body` with `name` as its `params.name`; all else as it was. */
-export function withName({ text, nameSpan }: MessageBody, name: string): Buffer {
-  if (nameSpan === undefined) return Buffer.from(text);
-  const { start, end } = nameSpan;
-  return Buffer.from(text.slice(0, start) + JSON.stringify(name) + text.slice(end));
+export const withName = ({ text, nameSpan }: MessageBody, name: string): Buffer =>
+  withText(text, nameSpan, name);
+
+/** The same for `params.ref.name`, where a completion names its prompt. */
+export const withReference = ({ text, referenceSpan }: MessageBody, name: string): Buffer =>
+  withText(text, referenceSpan, name);
+
+function withText(text: string, span: Span | undefined, value: string): Buffer {
+  if (span === undefined) return Buffer.from(text);
+  return Buffer.from(text.slice(0, span.start) + JSON.stringify(value) + text.slice(span.end));
 }
 
 /** The levels we read are the ones where two readers could disagree about a doubled key. */
@@ -59,9 +67,12 @@ function scanned(text: string, message: JsonObject): BodyRead {
   if (typeof params === 'string') return doubled(`params.${params}`);
   const meta = membersWithin(text, params.get('_meta'));
   if (typeof meta === 'string') return doubled(`params._meta.${meta}`);
+  const reference = membersWithin(text, params.get('ref'));
+  if (typeof reference === 'string') return doubled(`params.ref.${reference}`);
   const id = root.get('id');
   const idText = id === undefined ? undefined : text.slice(id.start, id.end);
-  return { kind: 'object', body: { text, message, idText, nameSpan: params.get('name') } };
+  const [nameSpan, referenceSpan] = [params.get('name'), reference.get('name')];
+  return { kind: 'object', body: { text, message, idText, nameSpan, referenceSpan } };
 }
 
 const doubled = (path: string): BodyRead => ({

@@ -4,6 +4,7 @@
  * the cross-check (mcp-protocol.md 3), so a proxy that drops a header cannot
  * turn one era into the other. Pure.
  */
+import { sessionHeader } from '../gateway_contract.js';
 import { decodeHeaderValue, isObject, metaKeys, namedParameter } from '../mcp_wire.js';
 import type { JsonObject } from '../mcp_wire.js';
 import { codes, errorAnswer, methodNotAllowed, type Answer } from './answer.js';
@@ -29,15 +30,22 @@ export interface Request extends Message {
 
 export type Classified =
   | { readonly kind: 'legacy' | 'modern'; readonly request: Request }
-  | { readonly kind: 'notification'; readonly era: 'legacy' | 'modern' }
+  | {
+      readonly kind: 'notification';
+      readonly era: 'legacy' | 'modern';
+      readonly message: Message;
+    }
   /** A legacy client answers a server's request. */
   | { readonly kind: 'response' }
   /** A legacy client ends its session. */
   | { readonly kind: 'end' }
+  /** A legacy client wants to hear what belongs to no request of its own. */
+  | { readonly kind: 'stream' }
   | { readonly kind: 'rejected'; readonly answer: Answer };
 
 export function classify(head: Head, bytes: Uint8Array): Classified {
   if (head.verb === 'DELETE' && !saysModern(head)) return { kind: 'end' };
+  if (asksForStream(head)) return { kind: 'stream' };
   if (head.verb !== 'POST') return { kind: 'rejected', answer: methodNotAllowed };
   const media = mediaProblem(head);
   if (media !== undefined) return reject(415, codes.badRequest, media);
@@ -58,6 +66,11 @@ export function classify(head: Head, bytes: Uint8Array): Classified {
 export function saysModern({ headers }: Head): boolean {
   const version = headers['mcp-protocol-version'];
   return version !== undefined && eraOf(version.trim()) === 'modern';
+}
+
+/** Without a session there is no stream: 405 says so in every revision. */
+export function asksForStream(head: Head): boolean {
+  return head.verb === 'GET' && head.headers[sessionHeader] !== undefined && !saysModern(head);
 }
 
 function mediaProblem({ headers }: Head): string | undefined {
@@ -101,8 +114,9 @@ function classifyMessage(head: Head, body: MessageBody): Classified {
 
 function classifyNotification(head: Head, message: Message): Classified {
   const claim = claimOf(message.params);
-  if (claim === undefined && !saysModern(head)) return { kind: 'notification', era: 'legacy' };
-  return headerProblem(head, message, claim) ?? { kind: 'notification', era: 'modern' };
+  if (claim === undefined && !saysModern(head))
+    return { kind: 'notification', era: 'legacy', message };
+  return headerProblem(head, message, claim) ?? { kind: 'notification', era: 'modern', message };
 }
 
 /** The revision that the body claims; only modern bodies claim one. */

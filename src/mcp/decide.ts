@@ -7,7 +7,7 @@ import { sessionHeader } from '../gateway_contract.js';
 import { methodNotAllowed, sessionNotFound, type Answer } from './answer.js';
 import { routeCall, type RoutedCall } from './call.js';
 import type { CatalogueState } from './catalogue_fold.js';
-import { classify, saysModern, type Head } from './classify.js';
+import { asksForStream, classify, saysModern, type Head } from './classify.js';
 import { offerOf } from './offer.js';
 import type { OpenSession, UpstreamSession } from './session.js';
 
@@ -34,16 +34,19 @@ export interface Known {
 const bridge: Decision = { kind: 'bridge' };
 const needBody: Decision = { kind: 'need_body' };
 
+/** Methods whose calls may go straight to a service. */
+const straight: ReadonlySet<string> = new Set(['tools/call', 'prompts/get', 'resources/read']);
+
 /** The client's credentials are for the gateway, never for a server (mcp-protocol.md 4.6). */
 export const withheldHeaders: readonly string[] = ['authorization', 'cookie'];
 
 export function decideHead(head: Head, hasBody: boolean): Decision {
-  if (head.verb === 'DELETE') return bridge;
+  if (head.verb === 'DELETE' || asksForStream(head)) return bridge;
   if (head.verb !== 'POST') return { kind: 'answer', answer: methodNotAllowed };
   if (!hasBody) return bridge;
   if (!saysModern(head)) return head.headers[sessionHeader] === undefined ? bridge : needBody;
   const method = head.headers['mcp-method']?.trim();
-  return method === undefined || method === 'tools/call' ? needBody : bridge;
+  return method === undefined || straight.has(method) ? needBody : bridge;
 }
 
 export function decideBody(head: Head, bytes: Uint8Array, known: Known): Decision {
@@ -51,14 +54,15 @@ export function decideBody(head: Head, bytes: Uint8Array, known: Known): Decisio
   if (classified.kind === 'rejected') return { kind: 'answer', answer: classified.answer };
   if (classified.kind !== 'legacy' && classified.kind !== 'modern') return bridge;
   const { request } = classified;
-  if (request.method !== 'tools/call' || !known.catalogue.heard) return bridge;
+  if (!straight.has(request.method) || !known.catalogue.heard) return bridge;
   const session = known.session(head.headers[sessionHeader] ?? '');
   if (classified.kind === 'legacy' && session === undefined)
     return { kind: 'answer', answer: sessionNotFound(request.idText) };
   const routed = routeCall(request, classified.kind, offerOf(known.catalogue.services));
+  if (routed === undefined) return bridge;
   if (routed.kind === 'refused') return { kind: 'answer', answer: routed.answer };
-  // It may be down; the bridge can say so where Envoy would answer a bare 503.
-  if (routed.service.missing !== undefined) return bridge;
+  // The bridge can say to whom it belongs where Envoy would answer a bare 503.
+  if (!routed.service.available) return bridge;
   if (classified.kind === 'modern') return routeTo(routed, undefined);
   const upstream = session && known.upstream(session, routed.service.name);
   return upstream === undefined ? bridge : routeTo(routed, upstream);

@@ -6,10 +6,11 @@ import { isObject, metaKeys, type JsonObject } from '../mcp_wire.js';
 import { packageFile } from '../package_file.js';
 import { resultAnswer, type Answer } from './answer.js';
 import type { Request } from './classify.js';
+import { listTtlMs } from './list.js';
+import { offerOf } from './offer.js';
 import { negotiated, versionsOf } from './revisions.js';
 import type { UpstreamSession } from './session.js';
 import type { State } from './state.js';
-import { listTtlMs } from './tool_list.js';
 
 const { version } = JSON.parse(readFileSync(packageFile('package.json'), 'utf8')) as {
   version: string;
@@ -17,18 +18,15 @@ const { version } = JSON.parse(readFileSync(packageFile('package.json'), 'utf8')
 const serverInfo = { name: 'mcpx', title: 'MCPX gateway', version };
 
 const instructions =
-  'This gateway offers the tools of many MCP servers. Tool names begin with the name of ' +
-  'their server, as in `claims__file_claim`. If a server is away, `tools/list` says so in ' +
-  'its `_meta` under `mcpx/missing`.';
+  'This gateway offers the tools, prompts and resources of many MCP servers. Names of tools ' +
+  'and prompts begin with the name of their server, as in `claims__file_claim`. If a server is ' +
+  'away, the lists say so in their `_meta` under `mcpx/missing`.';
 
-/** Only what can be routed now is promised. */
-const capabilities = { tools: { listChanged: false } };
-
-export function discover({ idText }: Request): Answer {
+export function discover({ idText }: Request, { catalogue }: State): Answer {
   const result = {
     resultType: 'complete',
     supportedVersions: versionsOf('modern'),
-    capabilities: { tools: {} },
+    capabilities: offerOf(catalogue.value.services).capabilities.modern,
     instructions,
     ttlMs: listTtlMs,
     cacheScope: 'private',
@@ -47,7 +45,8 @@ export async function initialize({ params, idText }: Request, state: State): Pro
   const upstreams = await openEagerly({ client, protocolVersion }, state);
   const sealed = { protocolVersion, createdMs: Date.now(), client, upstreams };
   const id = state.sessions.seal(sealed);
-  const result = { protocolVersion, capabilities, serverInfo, instructions };
+  const { capabilities } = offerOf(state.catalogue.value.services);
+  const result = { protocolVersion, capabilities: capabilities.legacy, serverInfo, instructions };
   return resultAnswer(idText, JSON.stringify(result), { [sessionHeader]: id });
 }
 

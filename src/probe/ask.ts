@@ -3,14 +3,7 @@
  * and what it offers. Its answers are one more report that `fleet/merge` reads,
  * so the catalogue has one owner.
  */
-import {
-  closeSession,
-  listAll,
-  openLegacy,
-  openModern,
-  type Opened,
-  type Session,
-} from '../conversation.js';
+import { closeSession, listAll, type Session } from '../conversation.js';
 import {
   eras,
   type Catalogue,
@@ -19,35 +12,77 @@ import {
   type Policy,
   type ProbeResult,
   type ResourceDefinition,
+  type Service,
   type TemplateDefinition,
 } from '../fleet/fleet.js';
 import { isObject } from '../mcp_wire.js';
 import { exchange, failureText, type Failure, type Limits, type Target } from '../streamable.js';
+import { spokesmen, targetOf } from './instances.js';
+import { speakerAt, type Speaker } from './notices.js';
+import { openers } from './opening.js';
 
-const client = { name: 'mcpx-probe', version: '1' };
+/** One exchange, and all that one instance is asked together. */
+const deadlines = { deadlineMs: 5_000, togetherMs: 30_000 };
 
-type Told = { readonly catalogue: Catalogue } | { readonly failure: Failure };
+/** What a server said, and for how long it may be believed. */
+export interface Told {
+  readonly catalogue: Catalogue | undefined;
+  readonly failure: ProbeResult['failure'];
+  /** The least of its answers; undefined when none says. */
+  readonly ttlMs: number | undefined;
+}
+
+export interface ServiceTold extends Told {
+  /** Who would tell of changes. */
+  readonly speaker: Speaker | undefined;
+}
+
+/** Asks the instances of a service in turn, until one answers. Never throws. */
+export async function askService(service: Service, signal: AbortSignal): Promise<ServiceTold> {
+  let failure: ProbeResult['failure'] = {
+    code: 'server_unreachable',
+    message: `No instance of ${service.name} passes its checks.`,
+  };
+  for (const instance of spokesmen(service)) {
+    const target = targetOf(instance, service.path);
+    const together = AbortSignal.any([signal, AbortSignal.timeout(deadlines.togetherMs)]);
+    const { deadlineMs } = deadlines;
+    const told = await ask(target, service.era, { deadlineMs, signal: together });
+    if (told.catalogue) return { ...told, speaker: speakerAt(target, told.catalogue) };
+    if (told.failure) {
+      const message = `${service.name} (${instance.id}) ${told.failure.message}.`;
+      failure = { ...told.failure, message };
+    }
+    if (signal.aborted) break;
+  }
+  return { catalogue: undefined, failure, ttlMs: undefined, speaker: undefined };
+}
+
+type ToldInEra =
+  | { readonly catalogue: Catalogue; readonly ttlMs: readonly number[] }
+  | { readonly failure: Failure };
 
 /** Asks one instance; `era` says in which eras. Never throws. */
-export async function ask(
-  target: Target,
-  era: Policy['era'],
-  limits: Limits,
-): Promise<Pick<ProbeResult, 'catalogue' | 'failure'>> {
+export async function ask(target: Target, era: Policy['era'], limits: Limits): Promise<Told> {
   const told: Catalogue[] = [];
+  const lifetimes: number[] = [];
   let failure: Failure | undefined;
   for (const spoken of era === 'auto' ? eras : [era]) {
     const answer = await askInEra(target, spoken, limits);
-    if ('catalogue' in answer) told.push(answer.catalogue);
-    else failure = clearer(failure, answer.failure);
+    if ('catalogue' in answer) {
+      told.push(answer.catalogue);
+      lifetimes.push(...answer.ttlMs);
+    } else failure = clearer(failure, answer.failure);
+    if (limits.signal?.aborted) failure = { kind: 'too_slow', deadlineMs: deadlines.togetherMs };
     if (isAway(failure)) break;
   }
   const [newest] = told;
+  const ttlMs = lifetimes.length > 0 ? Math.min(...lifetimes) : undefined;
   if (newest) {
     const spoken = told.flatMap((catalogue) => catalogue.eras);
-    return { catalogue: { ...newest, eras: spoken }, failure: undefined };
+    return { catalogue: { ...newest, eras: spoken }, failure: undefined, ttlMs };
   }
-  return { catalogue: undefined, failure: failure && failureOf(failure) };
+  return { catalogue: undefined, failure: failure && failureOf(failure), ttlMs };
 }
 
 /** Whether anything answers: any HTTP answer to a ping shows that the server lives. */
@@ -71,35 +106,35 @@ function failureOf(failure: Failure): ProbeResult['failure'] {
   return { code, message: failureText(failure) };
 }
 
-async function askInEra(target: Target, era: Era, limits: Limits): Promise<Told> {
+async function askInEra(target: Target, era: Era, limits: Limits): Promise<ToldInEra> {
   const opened = await openers[era](target, limits);
   if (!opened.ok) return { failure: opened.failure };
   const { session } = opened;
   try {
     return await catalogueOf(session, limits);
   } finally {
-    void closeSession(session, limits);
+    void closeSession(session, { deadlineMs: limits.deadlineMs });
   }
 }
 
-const openers: Readonly<Record<Era, (target: Target, limits: Limits) => Promise<Opened>>> = {
-  modern: (target, limits) => openModern(target, client, limits),
-  legacy: (target, limits) => openLegacy(target, client, limits),
-};
-
-async function catalogueOf(session: Session, limits: Limits): Promise<Told> {
+async function catalogueOf(session: Session, limits: Limits): Promise<ToldInEra> {
   const { era, serverInfo, capabilities, instructions } = session;
   const described = { eras: [era], serverInfo, capabilities, instructions };
   const lists: Partial<Record<ListKey, readonly unknown[]>> = {};
+  const lifetimes: unknown[] = [session.ttlMs];
   for (const { key, method, capability } of catalogueLists) {
     if (!(capability in capabilities)) continue;
     const listed = await listAll(session, method, key, limits);
-    if (listed.ok) lists[key] = listed.items;
+    if (listed.ok) {
+      lists[key] = listed.items;
+      lifetimes.push(listed.firstPage['ttlMs']);
+    }
     // Many servers promise resources and know no templates.
     else if (key !== 'resourceTemplates') return { failure: listed.failure };
   }
   const { tools = [], prompts = [], resources = [], resourceTemplates = [] } = lists;
   return {
+    ttlMs: lifetimes.filter((ttlMs) => typeof ttlMs === 'number'),
     catalogue: {
       ...described,
       tools: tools.filter(isNamed),

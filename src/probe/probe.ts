@@ -1,138 +1,176 @@
 /**
  * The loop that keeps every service's catalogue fresh: asked at once when new,
- * looked at in the interval of its health check, asked again when that fails
- * and once a minute.
+ * when its instances change and when it tells that its lists changed; looked at
+ * in the interval of its health check, and asked again when that fails or when
+ * what it said may no longer be believed (`ttlMs`).
  */
-import { isIPv6 } from 'node:net';
 import { isDeepStrictEqual } from 'node:util';
-import type { Fleet, Instance, ProbeReport, ProbeResult, Service } from '../fleet/fleet.js';
+import type { Fleet, ProbeReport, ProbeResult, Service } from '../fleet/fleet.js';
 import { Latest } from '../latest.js';
 import type { Log } from '../log.js';
-import type { Target } from '../streamable.js';
-import { answers, ask } from './ask.js';
+import { answers, askService, type ServiceTold } from './ask.js';
+import { askedUnder, spokesmen, targetOf } from './instances.js';
+import { Notices } from './notices.js';
+import { backoffMs, believedFor, calmMs, restAfter } from './timing.js';
+import { Turns } from './turns.js';
 
-const limits = { deadlineMs: 5_000 };
-
-/** What a healthy service offers is asked again after this long. */
-const refreshMs = 60_000;
-const retryMs = { first: 500, max: 30_000 };
-const concurrencyMax = 8;
-const instancesTried = 3;
-
-/** What is scheduled for one service. */
+/** What is scheduled for one service; times by `performance.now()`. */
 interface Visit {
   service: Service;
   /** Changes when the service must be asked anew. */
   key: string;
-  failures: number;
-  /** The key it was last asked under. */
-  askedKey: string;
-  /** When it was last asked what it offers, by `performance.now()`. */
-  askedAt: number;
-  state: 'waiting' | 'due' | 'asking';
+  state: 'waiting' | 'queued' | 'asking';
   timer: NodeJS.Timeout | undefined;
+  /** Something changed since it was last asked. */
+  stale: boolean;
+  believedUntil: number;
+  /** It is left alone until then, longer with every urge that comes without a pause. */
+  restUntil: number;
+  urges: number;
+  failures: number;
 }
+
+const unasked: Omit<Visit, 'service' | 'key'> = {
+  state: 'waiting',
+  timer: undefined,
+  stale: true,
+  believedUntil: 0,
+  restUntil: -Infinity,
+  urges: 0,
+  failures: 0,
+};
 
 export class Probe {
   readonly report = new Latest<ProbeReport>(new Map());
   readonly #visits = new Map<string, Visit>();
-  #asking = 0;
-  #closed = false;
+  readonly #askedAt = new Map<string, number>();
+  readonly #turns = new Turns();
+  readonly #closing = new AbortController();
+  readonly #notices: Notices;
   readonly #unsubscribe: () => void;
 
   constructor(
     fleet: Latest<Fleet>,
     private readonly log: Log,
   ) {
+    this.#notices = new Notices((service) => {
+      const visit = this.#visits.get(service);
+      if (visit) this.#urge(visit);
+    }, log);
     this.#unsubscribe = fleet.subscribe((present) => this.#follow(present));
   }
 
+  /**
+   * When the service last told all it offers, in ms since the epoch. Not in the
+   * report: a date that moves with every question must not move the fleet.
+   */
+  askedAt(service: string): number | undefined {
+    return this.#askedAt.get(service);
+  }
+
   close(): void {
-    this.#closed = true;
+    this.#closing.abort();
     this.#unsubscribe();
+    this.#notices.close();
     for (const { timer } of this.#visits.values()) clearTimeout(timer);
   }
 
   #follow({ services }: Fleet): void {
     const present = new Set(services.map(({ name }) => name));
-    for (const [name, visit] of this.#visits)
-      if (!present.has(name)) {
-        clearTimeout(visit.timer);
-        this.#visits.delete(name);
-      }
+    for (const [name, { timer }] of this.#visits) {
+      if (present.has(name)) continue;
+      clearTimeout(timer);
+      this.#visits.delete(name);
+      this.#askedAt.delete(name);
+      this.#notices.forget(name);
+    }
     const kept = [...this.report.value].filter(([name]) => present.has(name));
     if (kept.length !== this.report.value.size) this.report.set(new Map(kept));
     for (const service of services) this.#schedule(service);
-    this.#next();
   }
 
   #schedule(service: Service): void {
-    const key = visitKey(service);
+    const key = askedUnder(service);
     const visit = this.#visits.get(service.name);
     if (!visit) {
-      const fresh = { service, key, failures: 0, askedKey: '', askedAt: 0, state: 'due' } as const;
-      this.#visits.set(service.name, { ...fresh, timer: undefined });
+      const fresh: Visit = { service, key, ...unasked };
+      this.#visits.set(service.name, fresh);
+      this.#queue(fresh);
       return;
     }
     visit.service = service;
     if (visit.key === key) return;
     visit.key = key;
     visit.failures = 0;
-    this.#due(visit);
+    this.#urge(visit);
   }
 
-  #due(visit: Visit): void {
+  /** Asks again as soon as it may be: at once when it was left alone for a while. */
+  #urge(visit: Visit): void {
+    visit.stale = true;
+    if (visit.state === 'waiting') this.#wait(visit, visit.restUntil - performance.now());
+  }
+
+  #wait(visit: Visit, ms: number): void {
     clearTimeout(visit.timer);
-    if (visit.state === 'waiting') visit.state = 'due';
+    visit.state = 'waiting';
+    if (ms <= 0) this.#queue(visit);
+    else visit.timer = setTimeout(() => this.#queue(visit), ms);
   }
 
-  #next(): void {
-    for (const visit of this.#visits.values()) {
-      if (this.#asking >= concurrencyMax || this.#closed) return;
-      if (visit.state === 'due') void this.#visit(visit);
-    }
+  #queue(visit: Visit): void {
+    visit.state = 'queued';
+    this.#turns.add(() => this.#visit(visit));
+  }
+
+  #isGone(visit: Visit): boolean {
+    return this.#closing.signal.aborted || this.#visits.get(visit.service.name) !== visit;
   }
 
   async #visit(visit: Visit): Promise<void> {
-    const { service, key } = visit;
+    if (this.#isGone(visit)) return;
     visit.state = 'asking';
-    this.#asking += 1;
-    // After a restart nothing was told yet, but the fleet holds what was kept.
-    const known = this.report.value.get(service.name) ?? service.probe;
-    const result = (await this.#stillGood(visit, known)) ?? (await askService(service, known));
-    this.#asking -= 1;
-    if (!this.#closed && this.#visits.get(service.name) === visit) {
-      visit.state = 'waiting';
-      visit.failures = result.failure ? visit.failures + 1 : 0;
-      if (result !== known) Object.assign(visit, { askedKey: key, askedAt: performance.now() });
-      if (visit.key !== key) this.#due(visit);
-      else visit.timer = setTimeout(() => this.#again(visit), delayMs(visit));
-      this.#publish(service.name, result);
+    if (!(await this.#stillGood(visit))) await this.#ask(visit);
+    if (this.#isGone(visit)) return;
+    const now = performance.now();
+    if (visit.stale) this.#wait(visit, visit.restUntil - now);
+    else this.#wait(visit, Math.max(1, nextVisitMs(visit, now)));
+  }
+
+  async #ask(visit: Visit): Promise<void> {
+    const { service } = visit;
+    const startedAt = performance.now();
+    visit.urges = startedAt < visit.restUntil + calmMs ? visit.urges + 1 : 0;
+    visit.stale = false;
+    const told = await askService(service, this.#closing.signal);
+    if (!this.#isGone(visit)) this.#learn(visit, told);
+  }
+
+  #learn(visit: Visit, { catalogue, failure, ttlMs, speaker }: ServiceTold): void {
+    const { name, probe } = visit.service;
+    const now = performance.now();
+    visit.restUntil = now + restAfter(visit.urges);
+    visit.failures = failure ? visit.failures + 1 : 0;
+    if (catalogue) {
+      visit.believedUntil = now + believedFor(ttlMs);
+      this.#askedAt.set(name, Date.now());
+      this.#notices.follow(name, speaker);
     }
-    this.#next();
+    // After a restart nothing was told yet, but the fleet holds what was kept.
+    const known = this.report.value.get(name) ?? probe;
+    this.#publish(name, { catalogue: catalogue ?? known?.catalogue, failure });
   }
 
-  /** What was known, when it is fresh, asked under the same key, and the service still answers. */
-  async #stillGood(
-    { service, key, askedKey, askedAt }: Visit,
-    known: ProbeResult | undefined,
-  ): Promise<ProbeResult | undefined> {
-    if (!known || known.failure || key !== askedKey) return undefined;
-    if (performance.now() - askedAt > refreshMs) return undefined;
-    const passing = service.instances.find((instance) => instance.passing);
-    if (!passing) return undefined;
-    const deadline = { deadlineMs: service.health.timeoutMs };
-    return (await answers(targetOf(passing, service.path), deadline)) ? known : undefined;
-  }
-
-  #again(visit: Visit): void {
-    this.#due(visit);
-    this.#next();
+  /** Nothing changed, what was told may still be believed, and the service lives. */
+  async #stillGood({ service, stale, failures, believedUntil }: Visit): Promise<boolean> {
+    if (stale || failures > 0 || performance.now() >= believedUntil) return false;
+    const [first] = spokesmen(service);
+    const limits = { deadlineMs: service.health.timeoutMs, signal: this.#closing.signal };
+    return first !== undefined && (await answers(targetOf(first, service.path), limits));
   }
 
   #publish(service: string, result: ProbeResult): void {
-    const known = this.report.value.get(service);
-    if (isDeepStrictEqual(known, result)) return;
+    if (isDeepStrictEqual(this.report.value.get(service), result)) return;
     const { catalogue, failure } = result;
     if (failure) this.log.warn({ service, reason: failure.message }, 'service cannot be asked');
     else if (catalogue)
@@ -144,39 +182,8 @@ export class Probe {
   }
 }
 
-/** What decides whom we ask and how: anything else that changes needs no new question. */
-function visitKey({ era, path, instances }: Service): string {
-  const asked = instances.map(({ id, host, port, version, passing }) =>
-    [id, host, port, version, passing].join(' '),
-  );
-  return JSON.stringify([era, path, asked]);
-}
-
-function delayMs({ failures, service }: Visit): number {
-  if (failures === 0) return service.health.intervalMs;
-  const backoff = Math.min(retryMs.first * 2 ** (failures - 1), retryMs.max);
-  return backoff * (0.5 + Math.random() / 2);
-}
-
-/** The first instance that answers speaks for the service; what was known outlives a failure. */
-async function askService(service: Service, known: ProbeResult | undefined): Promise<ProbeResult> {
-  const candidates = service.instances.filter(({ passing }) => passing).slice(0, instancesTried);
-  let failure: ProbeResult['failure'] = {
-    code: 'server_unreachable',
-    message: `No instance of ${service.name} passes its checks.`,
-  };
-  for (const instance of candidates) {
-    const told = await ask(targetOf(instance, service.path), service.era, limits);
-    if (told.catalogue) return told;
-    if (told.failure) {
-      const message = `${service.name} (${instance.id}) ${told.failure.message}.`;
-      failure = { ...told.failure, message };
-    }
-  }
-  return { catalogue: known?.catalogue, failure };
-}
-
-function targetOf({ host, port }: Instance, path: string): Target {
-  const authority = isIPv6(host) ? `[${host}]:${port}` : `${host}:${port}`;
-  return { url: `http://${authority}${path}` };
+function nextVisitMs({ failures, service, believedUntil }: Visit, now: number): number {
+  const { intervalMs } = service.health;
+  if (failures > 0) return backoffMs(failures, Math.max(intervalMs, 1_000));
+  return Math.min(intervalMs, believedUntil - now);
 }

@@ -2,7 +2,7 @@
 import { setTimeout as delay } from 'node:timers/promises';
 
 const leastMs = 100;
-const mostMs = 10_000;
+const mostMs = 5_000;
 
 export class Backoff {
   #failures = 0;

@@ -1,10 +1,10 @@
 /**
  * Consul as a registry, and the only door to the `consul` package.
  *
- * Services with the tag `mcp` are found in the catalogue and each is followed
- * with its checks; policies and what the admin API writes lie in KV under
- * `mcpx/`. Every query is followed for itself; what they hold together is the
- * report, once each was answered.
+ * Services with the tag `mcp` are found in the catalogue and followed with
+ * their checks; policies and what the admin API writes lie in KV under `mcpx/`.
+ * Every query is followed for itself; what they hold together is the report,
+ * once each was answered.
  */
 import Consul from 'consul';
 import { z } from 'zod';
@@ -12,14 +12,11 @@ import { failed, succeeded } from '../errors.js';
 import type { Outcome } from '../errors.js';
 import type { PolicyOverride, Registration } from '../fleet/fleet.js';
 import type { Log } from '../log.js';
-import { consulReason, follow, type BlockingOptions } from './blocking.js';
+import { callMs, consulReason, follow } from './blocking.js';
+import type { Answer, BlockingOptions, BlockingQuery } from './blocking.js';
 import { Coalesced } from './coalesced.js';
-import {
-  mcpTag,
-  serviceEntries,
-  serviceHealthsSchema,
-  type ServiceHealth,
-} from './consul_service.js';
+import { mcpTag } from './consul_service.js';
+import { ConsulServices, criticalChecksSchema } from './consul_services.js';
 import { decodeRegistration } from './decode.js';
 import { instanceEntry, instanceKey, instanceOfKey, policyEntry, storedInstance } from './keyed.js';
 import { LastGood, type Settled } from './last_good.js';
@@ -47,21 +44,31 @@ interface Queries {
   readonly catalog: { services(options: BlockingOptions): Promise<unknown> };
   readonly health: {
     service(options: BlockingOptions & { service: string; tag: string }): Promise<unknown>;
+    state(options: BlockingOptions & { state: 'critical'; filter: string }): Promise<unknown>;
   };
   readonly kv: {
     get(options: Partial<BlockingOptions> & { key: string; recurse: true }): Promise<unknown>;
-    set(options: { key: string; value: string; cas: string }): Promise<unknown>;
-    del(options: { key: string; cas: string }): Promise<unknown>;
+    set(options: Call & { key: string; value: string; cas: string }): Promise<unknown>;
+    del(options: Call & { key: string; cas: string }): Promise<unknown>;
   };
 }
 
+/** A silent Consul must not hold up whoever writes. */
+type Call = Pick<BlockingOptions, 'timeout'>;
+
 /** One query that is followed, and where its answers go. */
 interface Query {
-  readonly query: (options: BlockingOptions) => Promise<unknown>;
-  readonly heard: (data: unknown) => void;
+  readonly query: BlockingQuery;
+  readonly heard: (answer: Answer) => void;
+  readonly failed?: () => void;
+  readonly onlyGrows?: boolean;
 }
 
+const pace = { burst: 20, forgiveMs: 20, stepMs: 2 };
+
 const folder = 'mcpx/';
+/** Those of our services, and of nodes as a whole. */
+const ourChecks = `"${mcpTag}" in ServiceTags or ServiceName == ""`;
 const catalogueSchema = z.record(z.string(), z.array(z.string()).nullable());
 const pairsSchema = z
   .array(z.object({ Key: z.string(), Value: z.string().nullish(), ModifyIndex: z.number() }))
@@ -74,12 +81,6 @@ interface Stored {
   readonly revision: string;
 }
 
-/** The instances of one service of the catalogue, and how to stop following them. */
-interface FollowedService {
-  readonly stopping: AbortController;
-  healths: readonly ServiceHealth[] | undefined;
-}
-
 class ConsulRegistry implements Registry {
   readonly source = 'consul';
   readonly #client: Consul;
@@ -90,7 +91,7 @@ class ConsulRegistry implements Registry {
   readonly #policies = new LastGood<PolicyOverride>();
   readonly #publisher = new Coalesced(() => this.#publish());
   readonly #failures = new Map<string, string>();
-  readonly #services = new Map<string, FollowedService>();
+  readonly #services: ConsulServices;
   #catalogueHeard = false;
   #instancePairs: readonly Stored[] | undefined;
   #policyPairs: readonly Stored[] | undefined;
@@ -111,23 +112,34 @@ class ConsulRegistry implements Registry {
       },
     });
     this.#queries = this.#client as unknown as Queries;
+    const { health } = this.#queries;
+    this.#services = new ConsulServices({
+      query: (service) => (options) => health.service({ ...options, service, tag: mcpTag }),
+      allowedTargets: options.allowedTargets,
+      changed: () => this.#publisher.request(),
+    });
   }
 
   watch(listener: RegistryListener): void {
     this.#reporter = new Reporter(this.source, listener);
-    const { catalog, kv } = this.#queries;
-    const { signal } = this.#closing;
-    this.#follow('catalogue', signal, {
+    const { catalog, health, kv } = this.#queries;
+    this.#follow('catalogue', {
       query: (options) => catalog.services(options),
-      heard: (data) => this.#takeCatalogue(catalogueSchema.parse(data)),
+      heard: ({ data, index }) => this.#takeCatalogue(catalogueSchema.parse(data), index),
+      failed: () => this.#services.doubt(),
+      onlyGrows: true,
     });
-    this.#follow('instances', signal, {
+    this.#follow('critical checks', {
+      query: (options) => health.state({ ...options, state: 'critical', filter: ourChecks }),
+      heard: ({ data }) => this.#services.takeCritical(criticalChecksSchema.parse(data)),
+    });
+    this.#follow('instances', {
       query: (options) => kv.get({ ...options, key: `${folder}instances/`, recurse: true }),
-      heard: (data) => (this.#instancePairs = storedFrom(data)),
+      heard: ({ data }) => (this.#instancePairs = storedFrom(data)),
     });
-    this.#follow('policies', signal, {
+    this.#follow('policies', {
       query: (options) => kv.get({ ...options, key: `${folder}services/`, recurse: true }),
-      heard: (data) => (this.#policyPairs = storedFrom(data)),
+      heard: ({ data }) => (this.#policyPairs = storedFrom(data)),
     });
   }
 
@@ -147,6 +159,7 @@ class ConsulRegistry implements Registry {
         key: `${folder}${key}`,
         value: JSON.stringify(document),
         cas: present?.revision ?? '0',
+        timeout: callMs,
       });
       if (done !== true) return failed(changedMeanwhile(target));
       return succeeded({ ...registration, id: instanceOfKey(key)?.id ?? id });
@@ -167,7 +180,8 @@ class ConsulRegistry implements Registry {
       const removed: string[] = [];
       for (const { key, revision } of wanted) {
         const id = instanceOfKey(key)?.id ?? key;
-        const done = await this.#queries.kv.del({ key: `${folder}${key}`, cas: revision });
+        const pair = { key: `${folder}${key}`, cas: revision };
+        const done = await this.#queries.kv.del({ ...pair, timeout: callMs });
         if (done !== true)
           return failed(changedMeanwhile({ source: this.source, service, instance: id }));
         removed.push(id);
@@ -178,52 +192,38 @@ class ConsulRegistry implements Registry {
 
   async close(): Promise<void> {
     this.#closing.abort();
-    for (const { stopping } of this.#services.values()) stopping.abort();
+    this.#services.close();
     await this.#publisher.settled();
     this.#client.destroy();
   }
 
-  #follow(name: string, signal: AbortSignal, { query, heard }: Query): void {
+  #follow(name: string, { query, heard, failed, onlyGrows = false }: Query): void {
     const following = {
-      query,
-      heard: (data: unknown) => {
-        heard(data);
+      ...{ query, pace, onlyGrows },
+      heard: (answer: Answer) => {
+        heard(answer);
         this.#failures.delete(name);
         this.#publisher.request();
       },
       failed: (reason: string) => {
         this.options.log.debug({ query: name, reason }, 'consul query failed');
+        failed?.();
         this.#failures.set(name, reason);
         this.#publisher.request();
       },
     };
-    void follow(following, signal);
+    void follow(following, this.#closing.signal);
   }
 
-  #takeCatalogue(catalogue: z.output<typeof catalogueSchema>): void {
-    this.#catalogueHeard = true;
+  #takeCatalogue(catalogue: z.output<typeof catalogueSchema>, index: bigint): void {
     const names = Object.keys(catalogue).filter((name) => catalogue[name]?.includes(mcpTag));
-    for (const [name, { stopping }] of this.#services)
-      if (!names.includes(name)) {
-        stopping.abort();
-        this.#services.delete(name);
-        this.#failures.delete(`service ${name}`);
-      }
-    for (const name of names) if (!this.#services.has(name)) this.#followService(name);
-  }
-
-  #followService(service: string): void {
-    const followed: FollowedService = { stopping: new AbortController(), healths: undefined };
-    this.#services.set(service, followed);
-    this.#follow(`service ${service}`, followed.stopping.signal, {
-      query: (options) => this.#queries.health.service({ ...options, service, tag: mcpTag }),
-      heard: (data) => (followed.healths = serviceHealthsSchema.parse(data)),
-    });
+    this.#catalogueHeard = true;
+    this.#services.take(new Set(names), index);
   }
 
   #publish(): void {
     if (this.#closing.signal.aborted) return;
-    const [failure] = this.#failures.values();
+    const [failure = this.#services.failure()] = this.#failures.values();
     if (failure !== undefined) this.#reporter?.hearing({ state: 'lost', reason: failure });
     if (!this.#everythingHeard()) return;
     this.#published = true;
@@ -233,23 +233,19 @@ class ConsulRegistry implements Registry {
 
   /** Later on, a service that is new in the catalogue does not hold up the others. */
   #everythingHeard(): boolean {
-    if (this.#published) return true;
-    const services = [...this.#services.values()];
     return (
-      this.#catalogueHeard &&
-      this.#instancePairs !== undefined &&
-      this.#policyPairs !== undefined &&
-      services.every(({ healths }) => healths !== undefined)
+      this.#published ||
+      (this.#catalogueHeard &&
+        this.#instancePairs !== undefined &&
+        this.#policyPairs !== undefined &&
+        this.#services.everyOneWasRead())
     );
   }
 
   #report(): void {
     const { allowedTargets } = this.options;
     const context = { source: this.source, allowedTargets } as const;
-    const healths = [...this.#services.values()].map((followed) => followed.healths ?? []);
-    this.#listed = this.#fromServices.settle(
-      healths.flatMap((ofService) => serviceEntries(ofService, allowedTargets)),
-    );
+    this.#listed = this.#fromServices.settle(this.#services.entries());
     const written = this.#fromKv.settle(
       (this.#instancePairs ?? []).map((pair) => instanceEntry(pair, context)),
     );
@@ -282,7 +278,9 @@ class ConsulRegistry implements Registry {
   ): Promise<Outcome<T>> {
     try {
       const key = `${folder}instances/${service}/`;
-      return await change(storedFrom(await this.#queries.kv.get({ key, recurse: true })));
+      return await change(
+        storedFrom(await this.#queries.kv.get({ key, recurse: true, timeout: callMs })),
+      );
     } catch (error) {
       const target = { source: this.source, service } as const;
       return failed(unreachable(target, this.options.address, consulReason(error)));

@@ -123,6 +123,8 @@ class EtcdRegistry implements Registry {
       const client = this.#connect();
       try {
         const revision = await this.#list(client);
+        // What it holds is reported before it is said to be heard.
+        await this.#publisher.settled();
         await this.#follow(client, revision, () => {
           backoff.reset();
           reporter.hearing({ state: 'heard' });
@@ -144,8 +146,9 @@ class EtcdRegistry implements Registry {
       dialTimeout: callMs,
       defaultCallOptions: ({ isStream }) => (isStream ? {} : { deadline: Date.now() + callMs }),
       grpcOptions: {
-        'grpc.keepalive_time_ms': 10_000,
-        'grpc.keepalive_timeout_ms': 5_000,
+        // etcd refuses a client that pings more often than every 5 s.
+        'grpc.keepalive_time_ms': 6_000,
+        'grpc.keepalive_timeout_ms': 3_000,
         'grpc.max_receive_message_length': 64 * 1024 * 1024,
       },
     });

@@ -53,7 +53,7 @@ function duration(leastMs: number, mostMs: number, defaultMs: number) {
 const { health, traffic, expose, era } = defaultPolicy;
 
 const healthSchema = mapping({
-  kind: choice(['mcp', 'http', 'tcp']).default(health.kind).describe('what Envoy asks'),
+  kind: choice(['mcp', 'http', 'tcp', 'none']).default(health.kind).describe('what Envoy asks'),
   interval: duration(100, hour, health.intervalMs),
   timeout: duration(10, hour, health.timeoutMs),
   unhealthyAfter: wholeNumber(1, 100).default(health.unhealthyAfter),

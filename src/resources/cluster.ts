@@ -67,7 +67,7 @@ export function serviceCluster(service: Service): Cluster {
     outlier_detection: outlierDetection(traffic.outlier),
     circuit_breakers: { thresholds: [breakerThresholds(traffic.breaker)] },
     health_checks: instances.some(({ checkedBy }) => checkedBy === 'envoy')
-      ? [healthCheck(health, path)]
+      ? healthChecks(health, path)
       : [],
     metadata: {
       filter_metadata: {
@@ -122,8 +122,9 @@ function breakerThresholds(breaker: TrafficPolicy['breaker']) {
 /** `ping` is known to every legacy server and refused politely by modern ones: both are alive. */
 const ping = JSON.stringify({ jsonrpc: '2.0', id: 'mcpx-health', method: 'ping' });
 
-function healthCheck(health: HealthPolicy, path: string): HealthCheck {
-  return {
+function healthChecks(health: HealthPolicy, path: string): HealthCheck[] {
+  if (health.kind === 'none') return [];
+  const check = {
     interval: duration(health.intervalMs),
     timeout: duration(health.timeoutMs),
     unhealthy_threshold: { value: health.unhealthyAfter },
@@ -132,9 +133,12 @@ function healthCheck(health: HealthPolicy, path: string): HealthCheck {
     unhealthy_interval: duration(Math.min(health.intervalMs, 2_000)),
     ...healthCheckers[health.kind](path),
   };
+  return [check];
 }
 
-const healthCheckers: Readonly<Record<HealthPolicy['kind'], (path: string) => HealthCheck>> = {
+const healthCheckers: Readonly<
+  Record<Exclude<HealthPolicy['kind'], 'none'>, (path: string) => HealthCheck>
+> = {
   mcp: (path) => ({
     http_health_check: {
       path,

@@ -13,6 +13,9 @@ export interface Child {
   readonly process: ChildProcess;
   /** Everything it wrote, for the message of a failed start. */
   output(): string;
+  /** Stops answering without closing its connections (SIGSTOP), and goes on again. */
+  pause(): void;
+  resume(): void;
   /** Ends it, and waits until it has. */
   stop(): Promise<void>;
 }
@@ -28,6 +31,8 @@ export function startChild(command: string, args: readonly string[]): Child {
   return {
     process: child,
     output: () => output,
+    pause: () => void child.kill('SIGSTOP'),
+    resume: () => void child.kill('SIGCONT'),
     async stop() {
       process.off('exit', kill);
       if (child.exitCode !== null || child.signalCode !== null) return;

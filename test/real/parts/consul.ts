@@ -29,13 +29,26 @@ export interface RealConsul {
   register(service: ConsulService): Promise<void>;
   deregister(id: string): Promise<void>;
   setCheck(checkId: string, status: CheckStatus): Promise<void>;
-  /** Ends the process as a crash would; `start` brings it back, empty, on the same ports. */
+  /**
+   * Ends the process as a crash would; `start` brings it back on the same ports, empty
+   * unless it keeps its data.
+   */
   kill(): Promise<void>;
   start(): Promise<void>;
+  /** Stops answering without closing its connections, and goes on again. */
+  pause(): void;
+  resume(): void;
   stop(): Promise<void>;
 }
 
-export async function startConsul(): Promise<RealConsul> {
+interface ConsulOptions {
+  /** A server of its own that comes back with what it held; else in development mode. */
+  readonly keepsData?: boolean;
+  /** Other settings of its configuration. */
+  readonly settings?: Readonly<Record<string, unknown>>;
+}
+
+export async function startConsul(options: ConsulOptions = {}): Promise<RealConsul> {
   const binary = await setUpBinary('consul', 'ensureConsul');
   const folder = await temporaryFolder('consul');
   const [http = 0, server = 0, lan = 0, wan = 0] = await freePorts(4);
@@ -48,6 +61,13 @@ export async function startConsul(): Promise<RealConsul> {
       ports: { http, server, serf_lan: lan, serf_wan: wan, dns: -1, grpc: -1, grpc_tls: -1 },
       disable_update_check: true,
       log_level: 'warn',
+      ...(options.keepsData === true && {
+        server: true,
+        bootstrap_expect: 1,
+        performance: { raft_multiplier: 1 },
+        data_dir: join(folder.path, 'data'),
+      }),
+      ...options.settings,
     }),
   );
   const address = `http://127.0.0.1:${http}`;
@@ -61,7 +81,8 @@ export async function startConsul(): Promise<RealConsul> {
     if (!answer.ok) throw new Error(`Consul refused ${service.ID}: ${await answer.text()}`);
   };
   const launch = async () => {
-    const child = startChild(binary, ['agent', '-dev', '-config-file', config]);
+    const mode = options.keepsData === true ? [] : ['-dev'];
+    const child = startChild(binary, ['agent', ...mode, '-config-file', config]);
     await whenReady(child, async () => {
       // Until the agent has registered itself, its services are not in the catalogue.
       const nodes: unknown[] = await client.catalog.nodes({} as never);
@@ -84,6 +105,8 @@ export async function startConsul(): Promise<RealConsul> {
       else await check.fail(checkId);
     },
     kill: async () => child.stop(),
+    pause: () => child.pause(),
+    resume: () => child.resume(),
     async start() {
       child = await launch();
     },

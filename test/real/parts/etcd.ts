@@ -10,6 +10,9 @@ export interface RealEtcd {
   /** Ends the process as a crash would; `start` brings it back with what it held. */
   kill(): Promise<void>;
   start(): Promise<void>;
+  /** Stops answering without closing its connections, and goes on again. */
+  pause(): void;
+  resume(): void;
   stop(): Promise<void>;
 }
 
@@ -35,6 +38,8 @@ export async function startEtcd(): Promise<RealEtcd> {
     address,
     client,
     kill: async () => child.stop(),
+    pause: () => child.pause(),
+    resume: () => child.resume(),
     async start() {
       child = await launch();
     },

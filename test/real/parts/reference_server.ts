@@ -2,20 +2,25 @@
  * A real MCP server on the official SDK, as a process of its own. By variables:
  * PORT; ERA (`modern`, `legacy`: with sessions, `dual`: both, legacy stateless);
  * NAME, answered by `whoami`; MCP_PATH; TOOLS: how many numbered tools more;
- * STATUS: answer every POST with this HTTP status instead.
+ * STATUS: answer every POST with this HTTP status instead; TTL_MS: how long its
+ * lists may be believed.
  */
 import { randomUUID } from 'node:crypto';
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import { NodeStreamableHTTPServerTransport, toNodeHandler } from '@modelcontextprotocol/node';
 import { McpServer, createMcpHandler, isInitializeRequest } from '@modelcontextprotocol/server';
 import { z } from 'zod';
+import { cacheHints, registerGrowth } from './reference_growth.js';
+import { offered, registerOffer } from './reference_offer.js';
 
 const { PORT = '0', ERA = 'dual', NAME = 'reference', MCP_PATH = '/mcp' } = process.env;
 const numbered = Number(process.env['TOOLS'] ?? 0);
 const failing = Number(process.env['STATUS'] ?? 0);
+const hints = cacheHints(Number(process.env['TTL_MS'] ?? 0));
 
 function makeServer(): McpServer {
-  const server = new McpServer({ name: NAME, version: '1.0.0' });
+  const options = { capabilities: offered, cacheHints: hints };
+  const server = new McpServer({ name: NAME, version: '1.0.0' }, options);
   const text = (content: string) => ({ content: [{ type: 'text' as const, text: content }] });
   let calls = 0;
   server.registerTool(
@@ -47,14 +52,17 @@ function makeServer(): McpServer {
       { description: 'One of many.', inputSchema: z.object({}) },
       () => text(String(index)),
     );
+  registerOffer(server, NAME, () => modernHandler.notify);
+  registerGrowth(server, () => modernHandler.notify);
   return server;
 }
 
 type Handler = (request: IncomingMessage, response: ServerResponse) => Promise<void>;
 
-const modern: Handler = toNodeHandler(
-  createMcpHandler(makeServer, { legacy: ERA === 'modern' ? 'reject' : 'stateless' }),
-);
+const modernHandler = createMcpHandler(makeServer, {
+  legacy: ERA === 'modern' ? 'reject' : 'stateless',
+});
+const modern: Handler = toNodeHandler(modernHandler);
 
 const sessions = new Map<string, NodeStreamableHTTPServerTransport>();
 

@@ -20,6 +20,8 @@ export interface ReferenceOptions {
   /** Answers everything with this HTTP status. */
   readonly status?: number;
   readonly port?: number;
+  /** How long its lists may be believed; modern only. */
+  readonly ttlMs?: number;
 }
 
 const running = new Set<ReferenceServer>();
@@ -35,6 +37,7 @@ export async function startServer(options: ReferenceOptions = {}): Promise<Refer
       MCP_PATH: path,
       TOOLS: String(tools),
       STATUS: String(status),
+      TTL_MS: String(options.ttlMs ?? 0),
     },
     stdio: ['ignore', 'pipe', 'inherit'],
   });

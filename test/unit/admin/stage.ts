@@ -146,6 +146,7 @@ export function stateOf(services: readonly Service[] = []): Stage {
     nodesNow,
     problems: () => problemsNow.value,
     nodes: () => nodesNow.value,
+    askedAt: () => undefined,
     fleet,
     registry,
     hearing: new Latest<ReadonlyMap<SourceName, Hearing>>(new Map([['file', { state: 'heard' }]])),

@@ -270,7 +270,7 @@ describe('the bridge', () => {
     expect(sessions.open(session)?.state.protocolVersion).to.equal('2025-11-25');
     const headers = { 'mcp-session-id': session };
     expect(resultOf(await post('ping', {}, headers))).to.deep.equal({ result: {} });
-    const unknown = resultOf(await post('prompts/list', {}, headers));
+    const unknown = resultOf(await post('tasks/list', {}, headers));
     expect(unknown).to.have.nested.property('error.code', -32601);
     expect(await post('ping', {})).to.include({ kind: 'refused', status: 400 });
   });

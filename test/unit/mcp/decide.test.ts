@@ -29,7 +29,7 @@ const opened: OpenSession = {
 
 const services = [
   service('claims'),
-  service('down', { missing: 'no instance passes its checks' }),
+  service('down', { available: false, missing: 'no instance passes its checks' }),
   service('old', { eras: ['legacy'] }),
   service('naïve', {
     tools: [{ name: 'naive__run', tool: 'rün', definition: { name: 'rün' } }],

@@ -3,10 +3,10 @@ import { Backoff } from '../../../src/registry/backoff.js';
 import { Coalesced } from '../../../src/registry/coalesced.js';
 
 describe('trying a registry again', () => {
-  it('waits longer after each failure, at most ten seconds, and never quite the same', () => {
+  it('waits longer after each failure, at most five seconds, and never quite the same', () => {
     const backoff = new Backoff();
     for (let failures = 0; failures < 30; failures++) {
-      const wholeMs = Math.min(10_000, 100 * 2 ** failures);
+      const wholeMs = Math.min(5_000, 100 * 2 ** failures);
       expect(backoff.nextMs()).to.be.within(wholeMs / 2, wholeMs);
     }
     backoff.reset();

@@ -2,7 +2,7 @@ import { expect } from 'chai';
 import type { ExposedService } from '../../../src/fleet/exposed.js';
 import { readBody } from '../../../src/mcp/body.js';
 import { offerOf } from '../../../src/mcp/offer.js';
-import { listTools } from '../../../src/mcp/tool_list.js';
+import { answerList } from '../../../src/mcp/list.js';
 
 const service = (name: string, count: number, more: Partial<ExposedService> = {}) =>
   ({
@@ -44,7 +44,9 @@ function list(
   const read = readBody(Buffer.from('{}'));
   if (read.kind !== 'object') throw new Error(read.kind);
   const request = { method: 'tools/list', params, idText: '1', body: read.body };
-  return JSON.parse(listTools(request, era, offerOf(services)).body) as ReturnType<typeof list>;
+  return JSON.parse(answerList(request, 'tools', era, offerOf(services)).body) as ReturnType<
+    typeof list
+  >;
 }
 
 function allPages(services: ReadonlyMap<string, ExposedService>): string[] {
@@ -117,6 +119,6 @@ describe('tools/list', () => {
     const tool = { name: 'run', tool: 'run', definition: { name: 'run' } };
     const services = mapOf(service('b', 0, { tools: [tool] }), service('a', 0, { tools: [tool] }));
     expect(list(services, 'legacy').result?.tools).to.have.length(1);
-    expect(offerOf(services).tools.get('run')?.service.name).to.equal('a');
+    expect(offerOf(services).owners.tools.get('run')?.service.name).to.equal('a');
   });
 });

@@ -1,0 +1,28 @@
+/** Which instances of a service are asked, and where. */
+import { isIPv6 } from 'node:net';
+import { compare } from 'semver';
+import type { Instance, Service } from '../fleet/fleet.js';
+import type { Target } from '../streamable.js';
+
+const instancesTried = 3;
+
+/** The first that answers speaks for the service; the newest version has the first word. */
+export function spokesmen({ instances }: Service): readonly Instance[] {
+  return instances
+    .filter(({ passing }) => passing)
+    .sort((a, b) => compare(b.version, a.version) || (a.id < b.id ? -1 : 1))
+    .slice(0, instancesTried);
+}
+
+/** What decides whom we ask and how: anything else that changes needs no new question. */
+export function askedUnder({ era, path, instances }: Service): string {
+  const asked = instances.map(({ id, host, port, version, passing }) =>
+    [id, host, port, version, passing].join(' '),
+  );
+  return JSON.stringify([era, path, asked]);
+}
+
+export function targetOf({ host, port }: Instance, path: string): Target {
+  const authority = isIPv6(host) ? `[${host}]:${port}` : `${host}:${port}`;
+  return { url: `http://${authority}${path}` };
+}

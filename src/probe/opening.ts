@@ -1,0 +1,11 @@
+/** How the probe opens a conversation in each era, and under what name. */
+import { openLegacy, openModern, type Opened } from '../conversation.js';
+import type { Era } from '../fleet/fleet.js';
+import type { Limits, Target } from '../streamable.js';
+
+const client = { name: 'mcpx-probe', version: '1' };
+
+export const openers: Readonly<Record<Era, (target: Target, limits: Limits) => Promise<Opened>>> = {
+  modern: (target, limits) => openModern(target, client, limits),
+  legacy: (target, limits) => openLegacy(target, client, limits),
+};

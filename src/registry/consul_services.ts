@@ -1,0 +1,262 @@
+/**
+ * The services of Consul's catalogue, however many, over few connections.
+ *
+ * A blocking query is a connection, and Consul grants a client 200. So the
+ * liveliest services have a query each; the others are read again when the
+ * catalogue or the critical checks of Consul have changed, which two queries
+ * tell for all of them. Who changes again and again gets a query of its own,
+ * in place of the one that was quiet for longest.
+ */
+import { z } from 'zod';
+import type { Registration } from '../fleet/fleet.js';
+import { Backoff } from './backoff.js';
+import { askOnce, consulReason, follow, type Answer, type BlockingQuery } from './blocking.js';
+import { serviceEntries, serviceHealthsSchema, type ServiceHealth } from './consul_service.js';
+import type { Entry } from './last_good.js';
+
+interface ConsulServicesOptions {
+  /** The health of one service. */
+  readonly query: (service: string) => BlockingQuery;
+  readonly allowedTargets: readonly string[];
+  /** Something was heard, or failed. */
+  readonly changed: () => void;
+}
+
+interface FollowedService {
+  readonly name: string;
+  /** Consul's index of what is known; 0 while nothing is. */
+  index: bigint;
+  /** Undefined until the service was read once. */
+  healths: readonly ServiceHealth[] | undefined;
+  entries: readonly Entry<Registration>[];
+  changedAt: number;
+  failure: string | undefined;
+  /** Ends the query of its own; undefined while it is read with the others. */
+  own: AbortController | undefined;
+}
+
+/** So many services have a query of their own. */
+const ownMax = 64;
+/** So many of the others are read at once. */
+const readsMax = 16;
+/** A service that changed twice in this time is lively. */
+const livelyMs = 60_000;
+/** After all were read, rest so many times as long as it took. */
+const restFactor = 4;
+/** However quiet Consul is, all are read again after this long. */
+const sweepMs = 60_000;
+const pace = { burst: 5, forgiveMs: 200, stepMs: 20 };
+
+/** What `/v1/health/state/critical` answers. */
+export const criticalChecksSchema = z.array(
+  z.object({ Node: z.string(), CheckID: z.string(), ServiceName: z.string() }),
+);
+type CriticalCheck = z.output<typeof criticalChecksSchema>[number];
+
+export class ConsulServices {
+  readonly #services = new Map<string, FollowedService>();
+  readonly #closing = new AbortController();
+  readonly #backoff = new Backoff();
+  /** Names to be read, the next first. */
+  #queue = new Set<string>();
+  readonly #reading = new Set<string>();
+  #critical = new Map<string, CriticalCheck>();
+  #catalogueIndex = 0n;
+  #sweep: { readonly startedAt: number; resting: boolean; again: boolean } | undefined;
+  #sweptAt = 0;
+  #timers = new Set<NodeJS.Timeout>();
+
+  constructor(private readonly options: ConsulServicesOptions) {}
+
+  /** The instances of all services, as far as they were read. */
+  entries(): readonly Entry<Registration>[] {
+    return [...this.#services.values()].flatMap(({ entries }) => entries);
+  }
+
+  everyOneWasRead(): boolean {
+    return [...this.#services.values()].every(({ healths }) => healths !== undefined);
+  }
+
+  /** Why some service cannot be read. */
+  failure(): string | undefined {
+    for (const { failure } of this.#services.values()) if (failure !== undefined) return failure;
+    return undefined;
+  }
+
+  /** The names that the catalogue holds now, as of `index`. */
+  take(names: ReadonlySet<string>, index: bigint): void {
+    for (const [name, { own }] of this.#services)
+      if (!names.has(name)) {
+        own?.abort();
+        this.#services.delete(name);
+        this.#queue.delete(name);
+      }
+    const added = [...names].filter((name) => !this.#services.has(name));
+    for (const name of added) this.#services.set(name, unread(name));
+    this.#fillOwn();
+    this.#readFirst(added);
+    const isDue = performance.now() - this.#sweptAt > sweepMs;
+    if (index !== this.#catalogueIndex || isDue) this.#sweepSoon();
+    this.#catalogueIndex = index;
+  }
+
+  /** Whom a check concerns that became critical, or is no longer. */
+  takeCritical(checks: readonly CriticalCheck[]): void {
+    const now = new Map(checks.map((check) => [JSON.stringify(check), check]));
+    const came = [...now].filter(([key]) => !this.#critical.has(key));
+    const went = [...this.#critical].filter(([key]) => !now.has(key));
+    this.#critical = now;
+    const suspects = [...came, ...went].flatMap(([, check]) => this.#concernedBy(check));
+    this.#readFirst(suspects);
+  }
+
+  /** Consul was lost: what is known may be of another time. */
+  doubt(): void {
+    this.#catalogueIndex = 0n;
+    for (const service of this.#services.values()) service.index = 0n;
+  }
+
+  close(): void {
+    this.#closing.abort();
+    for (const { own } of this.#services.values()) own?.abort();
+    for (const timer of this.#timers) clearTimeout(timer);
+  }
+
+  #crowd(): FollowedService[] {
+    return [...this.#services.values()].filter(({ own }) => own === undefined);
+  }
+
+  #concernedBy({ ServiceName, Node }: CriticalCheck): string[] {
+    if (ServiceName !== '') return [ServiceName];
+    return this.#crowd()
+      .filter(({ healths }) => healths?.some((health) => health.Node.Node === Node))
+      .map(({ name }) => name);
+  }
+
+  #fillOwn(): void {
+    let free = ownMax - (this.#services.size - this.#crowd().length);
+    for (const service of this.#crowd()) if (free-- > 0) this.#followOwn(service);
+  }
+
+  #followOwn(service: FollowedService): void {
+    const own = new AbortController();
+    service.own = own;
+    this.#queue.delete(service.name);
+    const following = {
+      query: this.options.query(service.name),
+      pace,
+      heard: (answer: Answer) => this.#heard(service, answer),
+      failed: (reason: string) => this.#failed(service, reason),
+    };
+    void follow(following, own.signal);
+  }
+
+  /** A query of its own for who changes again and again, if another does not need it as much. */
+  #promote(service: FollowedService): void {
+    const owners = [...this.#services.values()].filter(({ own }) => own !== undefined);
+    const quietest = owners.reduce<FollowedService | undefined>(
+      (least, each) => (least && least.changedAt <= each.changedAt ? least : each),
+      undefined,
+    );
+    if (quietest && performance.now() - quietest.changedAt < livelyMs) return;
+    quietest?.own?.abort();
+    if (quietest) quietest.own = undefined;
+    this.#followOwn(service);
+    // What changed while its query ended was told to nobody.
+    if (quietest) this.#readFirst([quietest.name]);
+  }
+
+  #heard(service: FollowedService, { index, data }: Answer): void {
+    const recovered = service.failure !== undefined;
+    service.failure = undefined;
+    if (service.healths !== undefined && service.index === index && !recovered) return;
+    const healths = serviceHealthsSchema.parse(data);
+    const wasRead = service.healths !== undefined && service.index !== 0n;
+    const isLively = performance.now() - service.changedAt < livelyMs;
+    service.index = index;
+    service.healths = healths;
+    service.entries = serviceEntries(healths, this.options.allowedTargets);
+    if (wasRead) service.changedAt = performance.now();
+    if (wasRead && isLively && service.own === undefined) this.#promote(service);
+    this.options.changed();
+  }
+
+  #failed(service: FollowedService, reason: string): void {
+    service.failure = reason;
+    this.options.changed();
+  }
+
+  #readFirst(names: readonly string[]): void {
+    const crowd = names.filter((name) => this.#services.get(name)?.own === undefined);
+    this.#queue = new Set([...crowd, ...this.#queue]);
+    this.#readNext();
+  }
+
+  /** Reads all that have no query of their own: at once when idle, later when it just did. */
+  #sweepSoon(): void {
+    if (this.#sweep) {
+      this.#sweep.again = true;
+      return;
+    }
+    this.#sweptAt = performance.now();
+    this.#sweep = { startedAt: this.#sweptAt, resting: false, again: false };
+    const crowd = this.#crowd().sort((one, other) => other.changedAt - one.changedAt);
+    this.#queue = new Set([...this.#queue, ...crowd.map(({ name }) => name)]);
+    this.#readNext();
+    this.#endSweep();
+  }
+
+  #endSweep(): void {
+    const sweep = this.#sweep;
+    if (!sweep || sweep.resting || this.#queue.size + this.#reading.size > 0) return;
+    sweep.resting = true;
+    this.#later((performance.now() - sweep.startedAt) * restFactor, () => {
+      this.#sweep = undefined;
+      if (sweep.again) this.#sweepSoon();
+    });
+  }
+
+  #readNext(): void {
+    for (const name of this.#queue) {
+      if (this.#reading.size >= readsMax || this.#closing.signal.aborted) return;
+      // One answer after the other, so that an older one never comes last.
+      if (this.#reading.has(name)) continue;
+      this.#queue.delete(name);
+      const service = this.#services.get(name);
+      if (service && service.own === undefined) void this.#read(service);
+    }
+  }
+
+  async #read(service: FollowedService): Promise<void> {
+    this.#reading.add(service.name);
+    try {
+      const answer = await askOnce(this.options.query(service.name), this.#closing.signal);
+      if (answer && this.#isFollowed(service)) this.#heard(service, answer);
+      this.#backoff.reset();
+    } catch (error) {
+      if (this.#isFollowed(service)) this.#failed(service, consulReason(error));
+      this.#later(this.#backoff.nextMs(), () => this.#readFirst([service.name]));
+    }
+    this.#reading.delete(service.name);
+    this.#readNext();
+    this.#endSweep();
+  }
+
+  #isFollowed(service: FollowedService): boolean {
+    return this.#services.get(service.name) === service && service.own === undefined;
+  }
+
+  #later(milliseconds: number, work: () => void): void {
+    if (this.#closing.signal.aborted) return;
+    const timer = setTimeout(() => {
+      this.#timers.delete(timer);
+      work();
+    }, milliseconds);
+    this.#timers.add(timer);
+  }
+}
+
+function unread(name: string): FollowedService {
+  const nothing = { index: 0n, healths: undefined, entries: [], failure: undefined };
+  return { name, ...nothing, changedAt: -Infinity, own: undefined };
+}

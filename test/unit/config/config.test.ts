@@ -1,0 +1,170 @@
+import { expect } from 'chai';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { stringify } from 'yaml';
+import { nearest, readConfig, variableFor, type Config } from '../../../src/config.js';
+
+const nowhere = join(tmpdir(), 'mcpx-no-such-folder');
+
+type Given = Partial<Parameters<typeof readConfig>[0]>;
+
+function read(given: Given): Config {
+  const outcome = readConfig({ env: {}, cwd: nowhere, ...given });
+  if (!outcome.ok) throw new Error(outcome.problems.map(({ message }) => message).join('\n'));
+  return outcome.value;
+}
+
+function complaints(given: Given): string[] {
+  const outcome = readConfig({ env: {}, cwd: nowhere, ...given });
+  if (outcome.ok) throw new Error('it was accepted');
+  for (const { code } of outcome.problems) expect(code).to.equal('config_invalid');
+  return outcome.problems.map(({ subject, message }) => `${subject.path ?? ''} | ${message}`);
+}
+
+describe('the configuration', () => {
+  let cwd: string;
+  beforeEach(() => (cwd = mkdtempSync(join(tmpdir(), 'mcpx-config-'))));
+  afterEach(() => rmSync(cwd, { recursive: true }));
+
+  const write = (settings: unknown, name = 'mcpx.yaml') =>
+    writeFileSync(join(cwd, name), typeof settings === 'string' ? settings : stringify(settings));
+
+  it('needs no file: everything listens on loopback, the registry is a file of the data folder', () => {
+    const config = read({ cwd });
+    const { gateway, admin, xds, filter } = config;
+    for (const { host } of [gateway, admin, xds, filter]) expect(host).to.equal('127.0.0.1');
+    expect(config.data).to.equal(join(cwd, '.mcpx'));
+    expect(config.registry.file).to.equal(join(cwd, '.mcpx', 'services.yaml'));
+  });
+
+  it('takes mcpx.yaml of the working folder, or the file that is named', () => {
+    write({ gateway: { port: 81 } });
+    write({ gateway: { port: 82 } }, 'other.yaml');
+    expect(read({ cwd }).gateway.port).to.equal(81);
+    expect(read({ cwd, file: 'other.yaml' }).gateway.port).to.equal(82);
+  });
+
+  it('lets flags win over variables, and variables over the file', () => {
+    write({ gateway: { host: '10.0.0.1', port: 81 }, admin: { port: 91 } });
+    const env = { MCPX_GATEWAY_PORT: '82', MCPX_ADMIN_PORT: '92' };
+    const { gateway, admin } = read({ cwd, env, flags: { gateway: { port: 83 } } });
+    expect([gateway.host, gateway.port, admin.port]).to.deep.equal(['10.0.0.1', 83, 92]);
+  });
+
+  it('makes paths absolute from the working folder', () => {
+    write({ data: 'kept', registry: { file: 'fleet/services.yaml' } });
+    const config = read({ cwd });
+    expect(config.data).to.equal(join(cwd, 'kept'));
+    expect(config.registry.file).to.equal(join(cwd, 'fleet', 'services.yaml'));
+  });
+
+  it('has no embedded registry beside Consul or etcd unless a file is named', () => {
+    const flags = { registry: { consul: {} } };
+    expect(read({ flags }).registry.file).to.equal(undefined);
+    expect(read({ flags }).registry.consul?.address).to.equal('http://127.0.0.1:8500');
+    const both = { registry: { etcd: {}, file: '/fleet.yaml' } };
+    expect(read({ flags: both }).registry.file).to.equal('/fleet.yaml');
+  });
+
+  it('puts the bridge socket where its path is short enough for a socket', () => {
+    expect(read({ flags: { data: '/var/lib/mcpx' } }).bridgeSocket).to.equal(
+      '/var/lib/mcpx/bridge.sock',
+    );
+    const deep = `/${'deep/'.repeat(30)}`;
+    const [one, other] = [deep, `${deep}er`].map((data) => read({ flags: { data } }).bridgeSocket);
+    expect(Buffer.byteLength(one ?? '')).to.be.at.most(107);
+    expect(one).not.to.equal(other);
+  });
+
+  it('is frozen to its leaves', () => {
+    const config = read({});
+    expect(() => Object.assign(config.gateway, { port: 1 })).to.throw(TypeError);
+    expect(() => config.gateway.allowedHosts.push('evil.example')).to.throw(TypeError);
+  });
+
+  describe('variables', () => {
+    it('are called by the path of the setting, words split', () => {
+      expect(variableFor(['filter', 'bridgePort'])).to.equal('MCPX_FILTER_BRIDGE_PORT');
+      expect(variableFor(['registry', 'consul', 'token'])).to.equal('MCPX_REGISTRY_CONSUL_TOKEN');
+    });
+
+    it('hold lists as YAML', () => {
+      const env = { MCPX_GATEWAY_ALLOWED_HOSTS: '[a.example, "*"]' };
+      expect(read({ env }).gateway.allowedHosts).to.deep.equal(['a.example', '*']);
+    });
+
+    for (const token of ['12345', '1e5', 'true', '@b:c', '*all', '%d', 'a: b', "it's"])
+      it(`hold text as it is: ${token}`, () => {
+        const env = { MCPX_REGISTRY_CONSUL_TOKEN: token };
+        expect(read({ env }).registry.consul?.token).to.equal(token);
+      });
+
+    it('may put text in quotes', () => {
+      const env = { MCPX_REGISTRY_CONSUL_TOKEN: '"12345"', MCPX_ENVOY_BINARY: "''" };
+      const { registry, envoy } = read({ env, flags: {} });
+      expect([registry.consul?.token, envoy.binary]).to.deep.equal(['12345', '']);
+    });
+
+    it('that are empty leave the setting alone', () => {
+      write({ gateway: { port: 81 } });
+      const env = { MCPX_GATEWAY_PORT: '', MCPX_REGISTRY_CONSUL_TOKEN: '' };
+      const { gateway, registry } = read({ cwd, env });
+      expect([gateway.port, registry.consul]).to.deep.equal([81, undefined]);
+    });
+
+    it('that are no YAML are told by their name', () => {
+      const [said, ...more] = complaints({ env: { MCPX_GATEWAY_ALLOWED_HOSTS: '[*, a' } });
+      expect(more).to.deep.equal([]);
+      expect(said).to.match(/^gateway\.allowedHosts \| MCPX_GATEWAY_ALLOWED_HOSTS is no YAML: /);
+    });
+  });
+
+  describe('mistakes', () => {
+    it('are told all at once, each with its path', () => {
+      write({
+        gateway: { port: 0 },
+        log: { level: 'loud' },
+        registry: { etcd: { endpoints: [] } },
+      });
+      const paths = complaints({ cwd }).map((said) => said.split(' | ')[0]);
+      expect(paths).to.have.members(['gateway.port', 'log.level', 'registry.etcd.endpoints']);
+    });
+
+    it('in the file and in variables are told together', () => {
+      write('gateway: [');
+      expect(complaints({ cwd, env: { MCPX_GATEWAY_PORT: '[' } })).to.have.length(2);
+    });
+
+    it('of spelling are answered with the nearest key of the same section', () => {
+      write({ gatway: {}, gateway: { prot: 1 }, registry: { consul: { adress: '' } } });
+      const said = complaints({ cwd });
+      expect(said).to.include('gatway | Unknown key gatway. Did you mean gateway?');
+      expect(said).to.include('gateway.prot | Unknown key gateway.prot. Did you mean port?');
+      expect(said).to.include(
+        'registry.consul.adress | Unknown key registry.consul.adress. Did you mean address?',
+      );
+    });
+
+    it('are not answered with a key that only another section has', () => {
+      expect(complaints({ flags: { gateway: { level: 1 } } })).to.deep.equal([
+        'gateway.level | Unknown key gateway.level.',
+      ]);
+    });
+
+    it('say which file cannot be read, be it missing, no YAML or no mapping', () => {
+      expect(complaints({ cwd, file: 'gone.yaml' })[0]).to.include(join(cwd, 'gone.yaml'));
+      write('gateway: [');
+      expect(complaints({ cwd })[0]).to.include('mcpx.yaml cannot be read');
+      write('- gateway');
+      expect(complaints({ cwd })[0]).to.include('must be a mapping of settings');
+    });
+  });
+
+  it('knows the nearest of several words, and none that is far away', () => {
+    expect(nearest('adress', ['port', 'address', 'addresses'])).to.equal('address');
+    expect(nearest('concurency', ['concurrency', 'binary'])).to.equal('concurrency');
+    expect(nearest('colour', ['port', 'host'])).to.equal(undefined);
+    expect(nearest('x', [])).to.equal(undefined);
+  });
+});
