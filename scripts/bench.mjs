@@ -1,8 +1,9 @@
 /** `npm run bench:NAME`: sets up what is missing, then runs that benchmark. */
-import { setUpEnvoy } from './setup/envoy.mjs';
+import { setUpRealParts } from './setup/real_parts.mjs';
 import { checkNode, ensureBuild, ensureDependencies, giveUp } from './setup/steps.mjs';
 
 const benches = {
+  discovery: async (args) => (await import('../dist/scripts/bench/discovery.js')).discovery(args),
   lanes: async (args) => (await import('../dist/scripts/bench/lanes_report.js')).lanes(args),
 };
 
@@ -13,7 +14,7 @@ try {
   checkNode();
   await ensureDependencies();
   await ensureBuild();
-  await setUpEnvoy();
+  await setUpRealParts();
   await bench(args);
 } catch (error) {
   giveUp(error.message);

@@ -4,7 +4,8 @@
  */
 import { readdirSync } from 'node:fs';
 import { join } from 'node:path';
-import { checkNode, ensureBuild, ensureDependencies, giveUp, root, step } from './setup/steps.mjs';
+import { setUpRealParts } from './setup/real_parts.mjs';
+import { checkNode, ensureBuild, ensureDependencies, giveUp, root } from './setup/steps.mjs';
 
 /** From the quickest to the slowest, so that a small mistake shows early. */
 const ladder = ['house', 'unit', 'golden', 'wire', 'real'];
@@ -22,7 +23,11 @@ const files = ladder
   .flatMap((rung) => testFiles(join(root, 'dist', 'test', rung)))
   .filter((file) => wanted.length === 0 || wanted.some((word) => file.includes(word)));
 if (files.length === 0) giveUp(`No test file matches ${wanted.join(' ')}.`);
-if (files.some((file) => file.includes(join('test', 'real')))) await setUpRealParts();
+try {
+  if (files.some((file) => file.includes(join('test', 'real')))) await setUpRealParts();
+} catch (error) {
+  giveUp(error.message);
+}
 await runMocha(files);
 
 function testFiles(folder) {
@@ -33,25 +38,6 @@ function testFiles(folder) {
       .sort();
   } catch {
     return [];
-  }
-}
-
-/** Real Envoy, Consul and etcd: the tests find them by these variables. */
-async function setUpRealParts() {
-  const { ensureEnvoy } = await import('../dist/src/up/envoy_binary.js');
-  const { ensureConsul } = await import('./setup/consul.mjs');
-  const { ensureEtcd } = await import('./setup/etcd.mjs');
-  try {
-    await step('Envoy', async (note) => {
-      const envoy = await ensureEnvoy({ binary: '', env: process.env }, note);
-      if (!envoy.ok) throw new Error(envoy.problems.map(({ message }) => message).join('\n'));
-      process.env.ENVOY_BIN = envoy.value.path;
-      note(envoy.value.version);
-    });
-    process.env.CONSUL_BIN = await step('Consul', (note) => ensureConsul(note));
-    process.env.ETCD_BIN = await step('etcd', (note) => ensureEtcd(note));
-  } catch (error) {
-    giveUp(error.message);
   }
 }
 

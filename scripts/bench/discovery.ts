@@ -7,6 +7,7 @@
 import http from 'node:http';
 import type { Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
+import { parseArgs } from 'node:util';
 import { startConsul, type RealConsul } from '../../test/real/parts/consul.js';
 import { startEtcd, type RealEtcd } from '../../test/real/parts/etcd.js';
 import { markdownTable } from '../markdown_table.js';
@@ -31,7 +32,14 @@ interface Leg {
   noticed(name: string): Promise<void>;
 }
 
-export async function discovery(registrations: number): Promise<void> {
+const flags = { registrations: { type: 'string', default: '100' } } as const;
+
+/** `npm run bench:discovery -- --registrations 200` */
+export async function discovery(args: readonly string[]): Promise<void> {
+  const { values } = parseArgs({ args: [...args], options: flags });
+  const registrations = Number(values.registrations);
+  if (!(registrations > 0)) throw new Error('--registrations must be a number above 0.');
+
   const answerer = await startAnswerer();
   const { port } = answerer.address() as AddressInfo;
   const [consul, etcd] = await Promise.all([startConsul(), startEtcd()]);
@@ -103,7 +111,9 @@ function legs(consul: RealConsul, etcd: RealEtcd, port: number): readonly Leg[] 
           meta: { 'mcp-version': '1.0.0', 'mcp-era': 'modern' },
         });
       },
-      deregister: async (name) => consul.client.agent.service.deregister(name),
+      async deregister(name) {
+        await consul.client.agent.service.deregister(name);
+      },
       noticed: (name) => consulNotice(consul.address, name),
     },
     inEtcd('etcd, no active checks', 'none'),

@@ -1,4 +1,5 @@
 /** `npm run bench:lanes`: reads its arguments, measures, and prints what the README can take. */
+import { cpus, loadavg } from 'node:os';
 import { parseArgs } from 'node:util';
 import { markdownTable } from '../markdown_table.js';
 import { measureLanes, type LaneFigures, type LanesOptions } from './lanes.js';
@@ -30,13 +31,22 @@ export async function lanes(args: readonly string[]): Promise<void> {
     seconds: countOf('seconds', values.seconds),
     rounds: countOf('rounds', values.rounds),
   };
+  const busy = loadBefore();
   const figures = await measureLanes(options);
   if (values.json) {
-    print(JSON.stringify({ machine: machine(), ...options, legs: figures }, undefined, 2));
+    print(JSON.stringify({ machine: machine(), busy, ...options, legs: figures }, undefined, 2));
     return;
   }
   print(`${table(figures)}\n\n${conditions(options)}`);
+  if (busy !== null)
+    print(`\nNot to be published: the machine was busy before it began (load average ${busy}).`);
   if (!values.markdown) print(`\n${reading}`);
+}
+
+/** The load average where others have work too; null: the machine is ours. */
+function loadBefore(): number | null {
+  const [lastMinute = 0] = loadavg();
+  return lastMinute > cpus().length / 2 ? Number(lastMinute.toFixed(1)) : null;
 }
 
 function countOf(name: string, text: string): number {

@@ -14,12 +14,17 @@ import {
   type Answer,
 } from './answer.js';
 import { routeCall } from './call.js';
-import { classify, type Classified, type Head, type Request } from './classify.js';
+import { promises } from './capabilities.js';
+import { classify, type Classified, type Head, type Message, type Request } from './classify.js';
+import type { ClientStream } from './client_stream.js';
+import { fanOut } from './fan_out.js';
 import { discover, initialize } from './greeting.js';
 import { answerList, listMethods } from './list.js';
 import { offerOf } from './offer.js';
 import type { OpenSession } from './session.js';
+import { serveSession } from './session_stream.js';
 import type { State } from './state.js';
+import { readWanted, serveListening } from './subscriptions.js';
 
 /** A call that goes to a service through the bridge listener. */
 export interface Call {
@@ -32,7 +37,11 @@ export interface Call {
   readonly session: OpenSession | undefined;
 }
 
-export type Reply = { readonly kind: 'answer'; readonly answer: Answer } | Call;
+export type Reply =
+  | { readonly kind: 'answer'; readonly answer: Answer }
+  | Call
+  /** Speaks whenever there is something to say. */
+  | { readonly kind: 'stream'; readonly open: (stream: ClientStream) => void };
 
 const say = (answer: Answer): Reply => ({ kind: 'answer', answer });
 
@@ -51,7 +60,7 @@ export async function reply(head: Head, bytes: Uint8Array, state: State): Promis
 
 type InSession = Exclude<Classified, { kind: 'rejected' | 'modern' }>;
 
-function replyInSession(head: Head, classified: InSession, state: State): Reply {
+function replyInSession(head: Head, classified: InSession, state: State): Reply | Promise<Reply> {
   const idText = classified.kind === 'legacy' ? classified.request.idText : undefined;
   const id = head.headers[sessionHeader]?.trim();
   if (id === undefined) {
@@ -60,23 +69,96 @@ function replyInSession(head: Head, classified: InSession, state: State): Reply 
   }
   const session = state.sessions.open(id);
   if (session === undefined) return say(sessionNotFound(idText));
-  if (classified.kind === 'legacy') return replyLegacy(classified.request, session, state);
-  if (classified.kind !== 'end') return say(accepted);
-  state.sessions.end(session);
-  state.upstreams.end(session);
-  return say(emptyAnswer(204));
+  switch (classified.kind) {
+    case 'legacy':
+      return replyLegacy(classified.request, session, state);
+    case 'notification':
+      return replyNotified(classified.message, session, state);
+    case 'response':
+      // Nothing was asked: servers are told that there is nobody to ask.
+      return say(accepted);
+    case 'stream':
+      return {
+        kind: 'stream',
+        open: (stream) => serveSession(session, stream, state),
+      };
+    case 'end':
+      state.sessions.end(session);
+      state.streams.endOf(session.key);
+      state.upstreams.end(session);
+      return say(emptyAnswer(204));
+  }
 }
 
-function replyLegacy(request: Request, session: OpenSession, state: State): Reply {
-  if (request.method === 'ping') return say(resultAnswer(request.idText, '{}'));
+/**
+ * Which server a cancellation is for is not known: calls go their way in lane 2 and
+ * leave no trace here. So every open upstream session hears of it: ids are the
+ * client's own and unique within its session, and an unknown one is passed over.
+ */
+function replyNotified(message: Message, session: OpenSession, state: State): Reply {
+  // Said to each server when its session was opened.
+  if (message.method === 'notifications/initialized') return say(accepted);
+  void fanOut(message.body, session, state);
+  return say(accepted);
+}
+
+function replyLegacy(request: Request, session: OpenSession, state: State): Reply | Promise<Reply> {
+  const { method, params, idText } = request;
+  if (method === 'ping') return say(resultAnswer(idText, '{}'));
   if (!state.catalogue.value.heard) return say(notReady(request));
-  return replyFromOffer(request, session, state) ?? say(unknownMethod(200, request));
+  if (method === 'logging/setLevel') return setLevel(request, session, state);
+  const replied = replyFromOffer(request, session, state) ?? say(unknownMethod(200, request));
+  if (replied.kind === 'call' && typeof params['uri'] === 'string') {
+    const { wishes } = state.upstreams;
+    if (method === 'resources/subscribe')
+      wishes.subscribe(session.key, replied.service, params['uri']);
+    if (method === 'resources/unsubscribe')
+      wishes.unsubscribe(session.key, replied.service, params['uri']);
+  }
+  return replied;
+}
+
+const logLevels: ReadonlySet<unknown> = new Set([
+  'debug',
+  'info',
+  'notice',
+  'warning',
+  'error',
+  'critical',
+  'alert',
+  'emergency',
+]);
+
+/** Servers that are slow or away hear of it when their session is opened anew. */
+async function setLevel(request: Request, session: OpenSession, state: State): Promise<Reply> {
+  const { params, body, idText } = request;
+  const level = params['level'];
+  if (typeof level !== 'string' || !logLevels.has(level)) {
+    const message = `params.level must be one of ${[...logLevels].join(', ')}`;
+    return say(callFailed(codes.invalidParams, message)(idText));
+  }
+  state.upstreams.wishes.setLevel(session.key, level);
+  await fanOut(body, session, state, (name) => {
+    const service = state.catalogue.value.services.get(name);
+    return service !== undefined && promises(service, 'logging');
+  });
+  return say(resultAnswer(idText, '{}'));
 }
 
 function replyModern(request: Request, state: State): Reply {
   if (request.method === 'server/discover') return say(discover(request, state));
   if (!state.catalogue.value.heard) return say(notReady(request));
+  if (request.method === 'subscriptions/listen') return listening(request, state);
   return replyFromOffer(request, undefined, state) ?? say(unknownMethod(404, request));
+}
+
+function listening(request: Request, state: State): Reply {
+  const wanted = readWanted(request);
+  if ('status' in wanted) return say(wanted);
+  return {
+    kind: 'stream',
+    open: (stream) => void serveListening(request, wanted, stream, state),
+  };
 }
 
 /** What both eras have; undefined for a method that is not among it. */

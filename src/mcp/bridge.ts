@@ -3,10 +3,11 @@ import http, { type IncomingMessage, type ServerResponse } from 'node:http';
 import { aggregatePath, requestBodyMax } from '../gateway_contract.js';
 import { reasonOf } from '../errors.js';
 import type { Log } from '../log.js';
+import type { Metrics } from '../metrics.js';
 import { reply } from './aggregate.js';
 import { codes, emptyAnswer, errorAnswer, type Answer } from './answer.js';
 import type { Head } from './classify.js';
-import { forward, type Way } from './forward.js';
+import { forward } from './forward.js';
 import type { State } from './state.js';
 
 /** Sealed sessions of many services make long headers. */
@@ -15,10 +16,10 @@ const headerBytesMax = 64 * 1024;
 /** Longer than Envoy keeps an idle connection: Envoy closes first, and no request is lost. */
 const keepAliveMs = 2 * 60 * 60 * 1_000;
 
-export function createBridge(state: State, way: Way, log: Log): http.Server {
+export function createBridge(state: State, metrics: Metrics, log: Log): http.Server {
   const options = { maxHeaderSize: headerBytesMax, keepAliveTimeout: keepAliveMs };
   return http.createServer(options, (request, response) => {
-    serve(request, response, state, way).catch((error: unknown) => {
+    serve(request, response, state, metrics).catch((error: unknown) => {
       // The client left while it was still sending: nobody is there to be told.
       if (!request.complete) {
         response.destroy();
@@ -36,28 +37,46 @@ async function serve(
   request: IncomingMessage,
   response: ServerResponse,
   state: State,
-  way: Way,
+  metrics: Metrics,
 ): Promise<void> {
-  const path = (request.url ?? '').split('?', 1)[0];
+  const path = (request.url ?? '').split('?', 1)[0] ?? '';
   const answer =
     path === aggregatePath
-      ? await answerOrForward(request, response, state, way)
-      : emptyAnswer(404);
+      ? await answerAggregate(request, response, state)
+      : await answerOperator(path, metrics);
   if (answer !== undefined) write(response, answer);
 }
 
-/** Undefined when a server's own answer was relayed. */
-async function answerOrForward(
+/** Envoy sends only the aggregate's path here: these are for who watches this process. */
+async function answerOperator(path: string, metrics: Metrics): Promise<Answer> {
+  if (path === '/healthz')
+    return { status: 200, headers: { 'content-type': 'text/plain' }, body: 'ok\n' };
+  if (path !== '/metrics') return emptyAnswer(404);
+  const headers = { 'content-type': metrics.contentType };
+  return { status: 200, headers, body: await metrics.text() };
+}
+
+/** Undefined when a server's own answer was relayed, or a stream begun. */
+async function answerAggregate(
   request: IncomingMessage,
   response: ServerResponse,
   state: State,
-  way: Way,
 ): Promise<Answer | undefined> {
   const bytes = await readBytes(request);
   if (bytes === undefined) return tooLarge;
   const replied = await reply(headOf(request), bytes, state);
-  return replied.kind === 'answer' ? replied.answer : forward(replied, request, response, way);
+  if (replied.kind === 'answer') return replied.answer;
+  if (replied.kind === 'call') return forward(replied, request, response, state);
+  const stream = state.streams.open(response);
+  if (stream === undefined) return tooManyStreams;
+  replied.open(stream);
+  return undefined;
 }
+
+const tooManyStreams: Answer = errorAnswer(503, {
+  code: codes.serviceUnavailable,
+  message: 'Too many streams are open here. Try again later.',
+});
 
 function headOf({ method = '', headers }: IncomingMessage): Head {
   const flat = Object.entries(headers).flatMap(([name, value]) =>

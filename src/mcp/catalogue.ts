@@ -1,18 +1,15 @@
 /** Watches what the control plane exposes; the last known stays while it is away. */
 import http from 'node:http';
-import { setTimeout as sleep } from 'node:timers/promises';
 import { reasonOf } from '../errors.js';
 import { Latest } from '../latest.js';
 import type { Log } from '../log.js';
 import { connected, emptyCatalogue, fold, type CatalogueState } from './catalogue_fold.js';
+import { pauseAfter } from './retry.js';
 
 export interface Catalogue {
   readonly state: Latest<CatalogueState>;
   close(): void;
 }
-
-const retryMinMs = 100;
-const retryMaxMs = 5_000;
 
 /** About a second of tries. */
 const failuresQuiet = 4;
@@ -41,13 +38,9 @@ async function watch(
     // Said once, and not while both are just starting.
     if (heard || failures === failuresQuiet) log.warn({ url, reason }, 'catalogue stream ended');
     failures = heard ? 1 : failures + 1;
-    // Called off when the watch is closed; the next read then ends at once.
-    await sleep(retryDelayMs(failures), undefined, { signal }).catch(() => undefined);
+    await pauseAfter(failures, signal);
   }
 }
-
-const retryDelayMs = (failures: number): number =>
-  Math.min(retryMaxMs, retryMinMs * 2 ** Math.min(failures - 1, 10)) * (0.5 + Math.random() / 2);
 
 interface Ended {
   /** It got as far as `synced`. */

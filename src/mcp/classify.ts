@@ -29,7 +29,8 @@ export interface Request extends Message {
 }
 
 export type Classified =
-  | { readonly kind: 'legacy' | 'modern'; readonly request: Request }
+  | { readonly kind: 'legacy'; readonly request: Request }
+  | { readonly kind: 'modern'; readonly request: Request }
   | {
       readonly kind: 'notification';
       readonly era: 'legacy' | 'modern';

@@ -10,6 +10,7 @@ import type { CatalogueState } from './catalogue_fold.js';
 import { asksForStream, classify, saysModern, type Head } from './classify.js';
 import { offerOf } from './offer.js';
 import type { OpenSession, UpstreamSession } from './session.js';
+import { headersOf } from './upstream_sessions.js';
 
 export type Decision =
   /** Lane 3: as it is, to the HTTP face. */
@@ -77,9 +78,7 @@ function routeTo({ body, headers }: Routed, upstream: UpstreamSession | undefine
 }
 
 /** The headers that put a request into an upstream session, or into none. */
-export function sessionChange(upstream: UpstreamSession | undefined) {
-  if (upstream === undefined) return { set: {}, remove: [sessionHeader] };
-  const version = { 'mcp-protocol-version': upstream.protocolVersion };
-  if (upstream.id === null) return { set: version, remove: [sessionHeader] };
-  return { set: { ...version, [sessionHeader]: upstream.id }, remove: [] };
+function sessionChange(upstream: UpstreamSession | undefined) {
+  const set = upstream === undefined ? {} : headersOf(upstream);
+  return { set, remove: sessionHeader in set ? [] : [sessionHeader] };
 }

@@ -2,31 +2,25 @@
  * A call carried to its service through Envoy's bridge listener, and the answer
  * carried back as it comes: JSON or an event stream, never held.
  */
-import http, { type IncomingMessage, type ServerResponse } from 'node:http';
+import type { IncomingMessage, OutgoingHttpHeaders, ServerResponse } from 'node:http';
 import { reasonOf } from '../errors.js';
 import { sessionHeader } from '../gateway_contract.js';
 import { isObject } from '../mcp_wire.js';
-import type { Target } from '../streamable.js';
 import type { Call } from './aggregate.js';
 import { callFailed, codes, type Answer } from './answer.js';
 import { readBody } from './body.js';
-import { sessionChange, withheldHeaders } from './decide.js';
+import { withheldHeaders } from './decide.js';
 import type { UpstreamSession } from './session.js';
-import type { UpstreamSessions } from './upstream_sessions.js';
-
-export interface Way {
-  readonly targetOf: (service: string) => Target;
-  readonly upstreams: UpstreamSessions;
-}
-
-const agent = new http.Agent({ keepAlive: true });
+import type { State } from './state.js';
+import { post } from './upstream_request.js';
+import { headersOf } from './upstream_sessions.js';
 
 /** Carries `call` out; what it gives back is for the client when nothing was relayed. */
 export async function forward(
   call: Call,
   request: IncomingMessage,
   response: ServerResponse,
-  way: Way,
+  state: State,
 ): Promise<Answer | undefined> {
   const left = new AbortController();
   // A modern client that leaves cancels its call; a legacy one does not (mcp-protocol.md 4.9).
@@ -39,7 +33,7 @@ export async function forward(
     return callFailed(codes.serviceUnavailable, message)(call.request.idText);
   };
   try {
-    const sent = await sendInSession(call, request, way, left.signal);
+    const sent = await sendInSession(call, request, state, left.signal);
     if (typeof sent === 'string') return unavailable(sent);
     if ((sent.statusCode ?? 0) >= 400) {
       const refusal = await refusalOf(sent, call.request.idText);
@@ -56,35 +50,20 @@ export async function forward(
 async function sendInSession(
   call: Call,
   request: IncomingMessage,
-  way: Way,
+  { targetOf, upstreams }: State,
   signal: AbortSignal,
 ): Promise<IncomingMessage | string> {
-  const target = way.targetOf(call.service);
+  const { session, service, body } = call;
   const once = (upstream: UpstreamSession | undefined) =>
-    send(target, call.body, outgoingHeaders(call, request, upstream), signal);
-  if (call.session === undefined) return once(undefined);
-  const obtained = await way.upstreams.obtain(call.session, call.service);
+    post(targetOf(service), body, outgoingHeaders(call, request, upstream), signal);
+  if (session === undefined) return once(undefined);
+  const obtained = await upstreams.obtain(session, service);
   if (!obtained.ok) return obtained.reason;
   const first = await once(obtained.upstream);
-  if (first.statusCode !== 404 || obtained.upstream.id === null) return first;
+  if (!(await upstreams.isGone(service, obtained.upstream, first.statusCode ?? 0))) return first;
   first.resume();
-  const renewed = await way.upstreams.renew(call.session, call.service, obtained.upstream);
+  const renewed = await upstreams.renew(session, service, obtained.upstream);
   return renewed.ok ? once(renewed.upstream) : renewed.reason;
-}
-
-async function send(
-  { url, socketPath, headers: always }: Target,
-  body: Buffer,
-  headers: http.OutgoingHttpHeaders,
-  signal: AbortSignal,
-): Promise<IncomingMessage> {
-  const via = socketPath === undefined ? {} : { socketPath };
-  const options = { method: 'POST', headers: { ...headers, ...always }, agent, signal, ...via };
-  return new Promise((resolve, reject) => {
-    const request = http.request(url, options, resolve);
-    request.on('error', reject);
-    request.end(body);
-  });
 }
 
 /** Of one connection only, or ours to set. */
@@ -107,16 +86,12 @@ function outgoingHeaders(
   call: Call,
   request: IncomingMessage,
   upstream: UpstreamSession | undefined,
-): http.OutgoingHttpHeaders {
+): OutgoingHttpHeaders {
   const kept = Object.entries(request.headers).filter(
     ([name]) => !ownHeaders.has(name) && !name.startsWith('x-envoy-'),
   );
-  return {
-    ...Object.fromEntries(kept),
-    ...call.headers,
-    ...sessionChange(upstream).set,
-    'content-length': call.body.length,
-  };
+  const inSession = upstream === undefined ? {} : headersOf(upstream);
+  return { ...Object.fromEntries(kept), ...call.headers, ...inSession };
 }
 
 const refusalBytesMax = 64 * 1024;

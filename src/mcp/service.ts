@@ -12,9 +12,8 @@ import type { Target } from '../streamable.js';
 import { createBridge } from './bridge.js';
 import { watchCatalogue } from './catalogue.js';
 import { createFilter } from './filter.js';
-import { Sessions } from './session.js';
 import { readSessionKey } from './session_key.js';
-import { UpstreamSessions } from './upstream_sessions.js';
+import { createState } from './state.js';
 
 export interface FilterService {
   close(): Promise<void>;
@@ -34,23 +33,23 @@ export async function startFilterService(
     socketPath: config.bridgeSocket,
     headers: { [clusterHeader]: service },
   });
-  const sessions = new Sessions(key.value);
-  const upstreams = new UpstreamSessions(targetOf);
   const { admin } = config;
   const catalogue = watchCatalogue(
     `http://${hostInUrl(admin.host)}:${admin.port}/v1/exposed?watch=true`,
     log,
   );
-  const state = { catalogue: catalogue.state, sessions, upstreams };
+  const state = createState(catalogue.state, key.value, targetOf);
+  const { sessions, upstreams } = state;
   const known = () => ({
     catalogue: catalogue.state.value,
     session: sessions.open.bind(sessions),
     upstream: upstreams.known.bind(upstreams),
   });
-  const bridge = createBridge(state, { targetOf, upstreams }, log);
+  const bridge = createBridge(state, metrics, log);
   const filter = createFilter(known, metrics, log);
   const close = async () => {
     catalogue.close();
+    state.changes.close();
     await Promise.all([closeHttp(bridge), filter.close()]);
   };
   const listening = await Promise.allSettled([

@@ -4,13 +4,19 @@
  */
 import { openLegacy, type ClientInfo } from '../conversation.js';
 import { sessionHeader } from '../gateway_contract.js';
-import { deleteSession, failureText, type Limits, type Target } from '../streamable.js';
+import type { JsonObject } from '../mcp_wire.js';
+import { deleteSession, exchange, failureText, type Limits, type Target } from '../streamable.js';
 import { BoundedMap } from './bounded.js';
 import type { OpenSession, UpstreamSession } from './session.js';
+import { Wishes } from './wishes.js';
 
 export type Obtained =
   | { readonly ok: true; readonly upstream: UpstreamSession }
   | { readonly ok: false; readonly reason: string };
+
+type Fresh =
+  | (Extract<Obtained, { ok: true }> & { readonly capabilities: JsonObject })
+  | Extract<Obtained, { ok: false }>;
 
 /** What a server is told at `initialize`. */
 interface Introduction {
@@ -21,6 +27,7 @@ interface Introduction {
 const sessionsMax = 10_000;
 const lazyDeadlineMs = 5_000;
 const endDeadlineMs = 5_000;
+const askDeadlineMs = 2_000;
 
 interface Remembered {
   readonly opening: Promise<Obtained>;
@@ -28,9 +35,14 @@ interface Remembered {
   upstream?: UpstreamSession;
 }
 
+type Told = (service: string) => void;
+
 export class UpstreamSessions {
+  readonly wishes = new Wishes();
   /** By session key, then by service. */
   readonly #remembered = new BoundedMap<string, Map<string, Remembered>>(sessionsMax);
+  /** By session key: who wants to know of sessions opened from now on. */
+  readonly #watchers = new Map<string, Told>();
 
   constructor(private readonly targetOf: (service: string) => Target) {}
 
@@ -38,6 +50,27 @@ export class UpstreamSessions {
   known({ key, state }: OpenSession, service: string): UpstreamSession | undefined {
     const sealed = Object.hasOwn(state.upstreams, service) ? state.upstreams[service] : undefined;
     return this.#remembered.get(key)?.get(service)?.upstream ?? sealed;
+  }
+
+  /** All that are open, by service. */
+  all(session: OpenSession): ReadonlyMap<string, UpstreamSession> {
+    const remembered = this.#remembered.get(session.key)?.keys() ?? [];
+    const services = new Set([...Object.keys(session.state.upstreams), ...remembered]);
+    return new Map(
+      [...services].flatMap((service) => {
+        const upstream = this.known(session, service);
+        return upstream === undefined ? [] : [[service, upstream] as const];
+      }),
+    );
+  }
+
+  /** One watcher a session: the newest. */
+  watch({ key }: OpenSession, told: Told, until: AbortSignal): void {
+    this.#watchers.set(key, told);
+    const leave = () => {
+      if (this.#watchers.get(key) === told) this.#watchers.delete(key);
+    };
+    until.addEventListener('abort', leave, { once: true });
   }
 
   async obtain(session: OpenSession, service: string): Promise<Obtained> {
@@ -56,32 +89,78 @@ export class UpstreamSessions {
     return this.#openOnce(session, service);
   }
 
-  async #openOnce({ key, state }: OpenSession, service: string): Promise<Obtained> {
+  /**
+   * Whether the server that answered `status` forgot the session. 404 says so; many
+   * servers say 400, as they do of a bad request, so they are asked once more.
+   */
+  async isGone(service: string, upstream: UpstreamSession, status: number): Promise<boolean> {
+    if (upstream.id === null) return false;
+    if (status !== 400) return status === 404;
+    const ping = { id: 'mcpx-ping', method: 'ping' };
+    const limits = { deadlineMs: askDeadlineMs };
+    const answer = await exchange(this.targetOf(service), ping, headersOf(upstream), limits);
+    return answer.kind === 'refused' && (answer.status === 400 || answer.status === 404);
+  }
+
+  async #openOnce(session: OpenSession, service: string): Promise<Obtained> {
+    const { key } = session;
     const services = this.#remembered.get(key) ?? new Map<string, Remembered>();
     this.#remembered.set(key, services);
     const pending = services.get(service);
     if (pending !== undefined) return pending.opening;
-    const remembered: Remembered = {
-      opening: this.open(service, state, { deadlineMs: lazyDeadlineMs }),
-    };
+    const remembered: Remembered = { opening: this.#openFully(session, service) };
     services.set(service, remembered);
     const obtained = await remembered.opening;
-    if (obtained.ok) remembered.upstream = obtained.upstream;
-    else services.delete(service);
+    if (obtained.ok) {
+      remembered.upstream = obtained.upstream;
+      this.#watchers.get(key)?.(service);
+    } else services.delete(service);
     return obtained;
   }
 
-  /** The client's capabilities (sampling, roots, …) stay here: servers could not ask it yet. */
-  async open(
+  /** With all that the client asked of its session before. */
+  async #openFully({ key, state }: OpenSession, service: string): Promise<Obtained> {
+    const fresh = await this.#introduce(service, state, { deadlineMs: lazyDeadlineMs });
+    if (!fresh.ok) return fresh;
+    const { upstream, capabilities } = fresh;
+    const level = 'logging' in capabilities ? this.wishes.levelOf(key) : undefined;
+    const wishes = [
+      ...(level === undefined ? [] : [{ method: 'logging/setLevel', params: { level } }]),
+      ...this.wishes
+        .urisOf(key, service)
+        .map((uri) => ({ method: 'resources/subscribe', params: { uri } })),
+    ];
+    // Together, and whatever comes of it: a call waits for this.
+    await Promise.all(
+      wishes.map(async (wish, at) =>
+        exchange(this.targetOf(service), { id: `mcpx-${at}`, ...wish }, headersOf(upstream), {
+          deadlineMs: askDeadlineMs,
+        }),
+      ),
+    );
+    return { ok: true, upstream };
+  }
+
+  async open(service: string, introduction: Introduction, limits: Limits): Promise<Obtained> {
+    return this.#introduce(service, introduction, limits);
+  }
+
+  /**
+   * The client's capabilities (sampling, elicitation, roots) stay here. What a server
+   * asks on the stream of a call reaches the client in lane 2 unchanged, and the
+   * client's answer has only the id to route it by: ids of several servers collide.
+   * Rewriting them belongs to the issue about requests of servers.
+   */
+  async #introduce(
     service: string,
     { client, protocolVersion }: Introduction,
     limits: Limits,
-  ): Promise<Obtained> {
+  ): Promise<Fresh> {
     const opened = await openLegacy(this.targetOf(service), client, limits, protocolVersion);
     if (!opened.ok) return { ok: false, reason: `it ${failureText(opened.failure)}` };
-    const { sessionId, protocolVersion: negotiated } = opened.session;
+    const { sessionId, protocolVersion: negotiated, capabilities } = opened.session;
     const upstream = { id: sessionId ?? null, protocolVersion: negotiated };
-    return { ok: true, upstream };
+    return { ok: true, upstream, capabilities };
   }
 
   /** Ends all of them at their servers, without anyone waiting. */
@@ -90,13 +169,17 @@ export class UpstreamSessions {
       upstream === undefined ? [] : [[service, upstream] as const],
     );
     this.#remembered.delete(key);
-    for (const [service, { id, protocolVersion }] of [
-      ...Object.entries(state.upstreams),
-      ...opened,
-    ]) {
-      if (id === null) continue;
-      const headers = { [sessionHeader]: id, 'mcp-protocol-version': protocolVersion };
-      void deleteSession(this.targetOf(service), headers, { deadlineMs: endDeadlineMs });
+    this.wishes.forget(key);
+    for (const [service, upstream] of [...Object.entries(state.upstreams), ...opened]) {
+      if (upstream.id === null) continue;
+      const limits = { deadlineMs: endDeadlineMs };
+      void deleteSession(this.targetOf(service), headersOf(upstream), limits);
     }
   }
+}
+
+/** What puts a message into `upstream`. */
+export function headersOf({ id, protocolVersion }: UpstreamSession): Record<string, string> {
+  const version = { 'mcp-protocol-version': protocolVersion };
+  return id === null ? version : { ...version, [sessionHeader]: id };
 }

@@ -172,8 +172,8 @@ export class Probe {
   #publish(service: string, result: ProbeResult): void {
     if (isDeepStrictEqual(this.report.value.get(service), result)) return;
     const { catalogue, failure } = result;
-    if (failure) this.log.warn({ service, reason: failure.message }, 'service cannot be asked');
-    else if (catalogue)
+    // A failure becomes a problem, which is logged where it is published.
+    if (catalogue && !failure)
       this.log.info(
         { service, eras: catalogue.eras, tools: catalogue.tools.length },
         'service answered',

@@ -19,7 +19,7 @@ export function registerGrowth(
   server.registerTool('grow', { description, inputSchema }, ({ tool, quietly }) => {
     grown.add(tool);
     if (!quietly) {
-      for (const each of live) if (each !== server) registerGrown(each, tool);
+      for (const each of live) registerGrown(each, tool);
       notifier()?.toolsChanged();
     }
     return { content: [{ type: 'text', text: 'grown' }] };

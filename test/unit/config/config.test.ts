@@ -30,7 +30,7 @@ describe('the configuration', () => {
   const write = (settings: unknown, name = 'mcpx.yaml') =>
     writeFileSync(join(cwd, name), typeof settings === 'string' ? settings : stringify(settings));
 
-  it('needs no file: everything listens on loopback, the registry is a file of the data folder', () => {
+  it('needs no file: all listens on loopback, the registry is a file of the data folder', () => {
     const config = read({ cwd });
     const { gateway, admin, xds, filter } = config;
     for (const { host } of [gateway, admin, xds, filter]) expect(host).to.equal('127.0.0.1');

@@ -10,8 +10,9 @@ import { Latest } from '../../../src/latest.js';
 import { silentLog } from '../../../src/log.js';
 import { createBridge } from '../../../src/mcp/bridge.js';
 import { emptyCatalogue, type CatalogueState } from '../../../src/mcp/catalogue_fold.js';
-import { Sessions } from '../../../src/mcp/session.js';
-import { UpstreamSessions } from '../../../src/mcp/upstream_sessions.js';
+import type { Sessions } from '../../../src/mcp/session.js';
+import { createState } from '../../../src/mcp/state.js';
+import { createMetrics } from '../../../src/metrics.js';
 import { exchange, type Exchange } from '../../../src/streamable.js';
 import {
   localServer,
@@ -102,9 +103,9 @@ describe('the bridge', () => {
       headers: { 'x-mcpx-cluster': name },
     });
     catalogue = new Latest(emptyCatalogue);
-    sessions = new Sessions(randomBytes(32));
-    const upstreams = new UpstreamSessions(targetOf);
-    bridge = createBridge({ catalogue, sessions, upstreams }, { targetOf, upstreams }, silentLog);
+    const state = createState(catalogue, randomBytes(32), targetOf);
+    sessions = state.sessions;
+    bridge = createBridge(state, createMetrics(), silentLog);
     bridge.listen(0, '127.0.0.1');
     await once(bridge, 'listening');
     const address = bridge.address();

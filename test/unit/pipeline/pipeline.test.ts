@@ -223,7 +223,7 @@ describe('the pipeline', () => {
     });
   });
 
-  it('tells what the registries, the merge and the probe complain of, until it is mended', async () => {
+  it('tells what registries, merge and probe complain of, until it is mended', async () => {
     const stage = start('file');
     const wrong = problem('registration_invalid', { source: 'file' }, 'url is missing');
     stage.registry('file').heard();

@@ -1,60 +1,36 @@
 import { expect } from 'chai';
-import type { Registration } from '../../../src/fleet/fleet.js';
-import { askedUnder, spokesmen, targetOf } from '../../../src/probe/instances.js';
+import { spokesmen, targetOf } from '../../../src/probe/instances.js';
 import { registration, serviceOf } from '../fleet/registered.js';
 
-const ids = (...registrations: Registration[]) =>
-  spokesmen(serviceOf(...registrations)).map(({ id }) => id);
+describe('who speaks for a service', () => {
+  const at = (port: number, version: string, passing = true) =>
+    registration({ id: `i${port}`, port, version, passing, checkedBy: 'registry' });
 
-describe('whom the probe asks', () => {
-  it('begins with the newest version, then by id', () => {
-    expect(
-      ids(
-        registration({ id: 'a', port: 1, version: '9.0.0' }),
-        registration({ id: 'c', port: 2, version: '10.0.0' }),
-        registration({ id: 'b', port: 3, version: '10.0.0' }),
-      ),
-    ).to.deep.equal(['b', 'c', 'a']);
+  it('is the newest version, by number and not by letter', () => {
+    const service = serviceOf(at(1, '1.9.0'), at(2, '1.10.0'), at(3, '1.10.0-rc.1'));
+    expect(spokesmen(service).map(({ version }) => version)).to.deep.equal([
+      '1.10.0',
+      '1.10.0-rc.1',
+      '1.9.0',
+    ]);
   });
 
-  it('is nobody that fails the checks of its registry', () => {
-    const failing = { checkedBy: 'registry', passing: false } as const;
-    expect(
-      ids(registration({ id: 'a', port: 1, ...failing }), registration({ id: 'b', port: 2 })),
-    ).to.deep.equal(['b']);
+  it('is an instance that passes its checks; of several the first by id', () => {
+    const service = serviceOf(at(3, '1.0.0'), at(1, '2.0.0', false), at(2, '1.0.0'));
+    expect(spokesmen(service).map(({ id }) => id)).to.deep.equal(['i2', 'i3']);
   });
 
-  it('is three at most', () => {
-    const five = [1, 2, 3, 4, 5].map((port) => registration({ id: String(port), port }));
-    expect(ids(...five)).to.deep.equal(['1', '2', '3']);
+  it('is one of a few', () => {
+    const many = Array.from({ length: 10 }, (_, index) => at(index + 1, `1.0.${index}`));
+    expect(spokesmen(serviceOf(...many)).map(({ version }) => version)).to.deep.equal([
+      '1.0.9',
+      '1.0.8',
+      '1.0.7',
+    ]);
   });
 
-  it('has its address as a URL, also in IPv6', () => {
-    const url = (host: string) =>
-      targetOf(serviceOf(registration({ host })).instances[0]!, '/mcp').url;
-    expect(url('10.0.0.7')).to.equal('http://10.0.0.7:3000/mcp');
-    expect(url('fd00::7')).to.equal('http://[fd00::7]:3000/mcp');
-  });
-
-  describe('is asked anew', () => {
-    const asked = (fields: Partial<Registration>) =>
-      askedUnder(serviceOf(registration({ id: 'claims-1', ...fields })));
-    const changes: readonly [Partial<Registration>, boolean][] = [
-      [{ version: '2.0.0' }, true],
-      [{ host: '10.0.0.8' }, true],
-      [{ port: 3001 }, true],
-      [{ path: '/other' }, true],
-      [{ era: 'legacy' }, true],
-      [{ id: 'claims-2' }, true],
-      [{ checkedBy: 'registry', passing: false }, true],
-      [{ weight: 7 }, false],
-      [{ tags: ['pii'] }, false],
-      [{ zone: 'eu-west-1a' }, false],
-      [{ expose: { prefix: false, tools: [] } }, false],
-    ];
-    for (const [change, anew] of changes)
-      it(`${anew ? 'after' : 'not after'} a change of ${Object.keys(change).join(', ')}`, () => {
-        expect(asked(change) !== asked({})).to.equal(anew);
-      });
+  it('is asked at its own address, of either family', () => {
+    const one = serviceOf(registration({ host: '::1', port: 3 })).instances[0]!;
+    expect(targetOf(one, '/mcp').url).to.equal('http://[::1]:3/mcp');
   });
 });

@@ -1,61 +1,58 @@
 import { expect } from 'chai';
+import { believedFor, backoffMs, restAfter } from '../../../src/probe/timing.js';
 import { Turns } from '../../../src/probe/turns.js';
-import { until } from '../up/processes.js';
-
-/** Tasks that last until the test ends them. */
-function tasks() {
-  const started: number[] = [];
-  const ends = new Map<number, () => void>();
-  return {
-    started,
-    task: (name: number) => () =>
-      new Promise<void>((resolve) => {
-        started.push(name);
-        ends.set(name, resolve);
-      }),
-    end: (name: number) => ends.get(name)?.(),
-    endAll: () => ends.forEach((end) => end()),
-  };
-}
-
-const atOnce = 32;
-const firstNames = (count: number) => Array.from({ length: count }, (_, name) => name);
 
 describe('turns', () => {
-  let given: ReturnType<typeof tasks>;
-  let turns: Turns;
-  beforeEach(() => {
-    given = tasks();
-    turns = new Turns();
-  });
-  afterEach(() => given.endAll());
-
-  const add = (count: number) => {
-    for (const name of firstNames(count)) turns.add(given.task(name));
-  };
-
-  it('begin at once while there is room, and no more than that', () => {
-    add(atOnce + 10);
-    expect(given.started).to.deep.equal(firstNames(atOnce));
-  });
-
-  it('go to who came first when one ends', async () => {
-    add(atOnce + 10);
-    given.end(20);
-    await until(() => given.started.length > atOnce);
-    given.end(3);
-    await until(() => given.started.length > atOnce + 1);
-    expect(given.started).to.deep.equal(firstNames(atOnce + 2));
+  it('let a bounded number run, in the order they came', async () => {
+    const turns = new Turns();
+    const begun: number[] = [];
+    const ends: (() => void)[] = [];
+    for (let index = 0; index < 100; index++)
+      turns.add(async () => {
+        begun.push(index);
+        await new Promise<void>((resolve) => ends.push(resolve));
+      });
+    expect(begun).to.deep.equal(Array.from({ length: 32 }, (_, index) => index));
+    while (begun.length < 100) {
+      for (const end of ends.splice(0)) end();
+      await new Promise((resolve) => setImmediate(resolve));
+    }
+    expect(begun).to.deep.equal(Array.from({ length: 100 }, (_, index) => index));
   });
 
-  it('go on while some take long, and count those once when they end', async () => {
-    add(2 * atOnce + 10);
-    await until(() => given.started.length === 2 * atOnce);
-    for (const name of firstNames(atOnce)) given.end(name);
-    // Room for those that are quick was made before: their end makes none.
-    await new Promise(setImmediate);
-    expect(given.started).to.have.length(2 * atOnce);
-    given.end(atOnce);
-    await until(() => given.started.length === 2 * atOnce + 1);
+  it('go on behind tasks that take long', async () => {
+    const turns = new Turns();
+    let end: () => void = () => undefined;
+    const endless = new Promise<void>((resolve) => (end = resolve));
+    for (let index = 0; index < 100; index++) turns.add(() => endless);
+    await new Promise<void>((resolve) =>
+      turns.add(() => {
+        resolve();
+        return Promise.resolve();
+      }),
+    );
+    end();
+  }).timeout(10_000);
+});
+
+describe('patience', () => {
+  it('believes a server as long as it says, within bounds; a minute when it says nothing', () => {
+    const cases: readonly [number | undefined, number][] = [
+      [undefined, 60_000],
+      [0, 60_000],
+      [-1, 60_000],
+      [NaN, 60_000],
+      [1, 5_000],
+      [20_000, 20_000],
+      [Infinity, 600_000],
+    ];
+    for (const [told, most] of cases) expect(believedFor(told)).to.be.within(most * 0.9, most);
+  });
+
+  it('grows with failures and urges, and has an end', () => {
+    expect(backoffMs(1)).to.be.within(250, 500);
+    expect(backoffMs(1_000)).to.be.within(15_000, 30_000);
+    expect(backoffMs(1_000, 2_000)).to.be.within(1_000, 2_000);
+    expect([0, 1, 2, 1_000].map(restAfter)).to.deep.equal([100, 200, 400, 5_000]);
   });
 });

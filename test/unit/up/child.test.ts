@@ -132,8 +132,8 @@ describe('a child process', () => {
 
     it('ends too', async () => {
       const told = join(folder.path, 'pid');
-      const source = `require('node:fs').writeFileSync(${JSON.stringify(told)}, String(process.pid));
-        setInterval(() => {}, 1e6)`;
+      const writes = `require('node:fs').writeFileSync(${JSON.stringify(told)}, String(process.pid))`;
+      const source = `${writes}; setInterval(() => {}, 1e6)`;
       const parent = spawn(process.execPath, [
         '--input-type=module',
         '-e',
