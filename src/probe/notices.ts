@@ -95,10 +95,10 @@ export class Notices {
     let failures = 0;
     while (!signal.aborted) {
       const startedAt = performance.now();
-      const { began, refused, reason } = await hear(speaker, changed, signal);
+      const { refused, reason } = await hear(speaker, changed, signal);
       this.log.debug({ service, refused, reason }, 'stream of changes ended');
       // The server may have been started anew, as another.
-      if (began) changed();
+      if (!refused || failures > 0) changed();
       if (refused) {
         stream.refusedAt = performance.now();
         return;
@@ -114,8 +114,6 @@ function mayBeAskedAgain({ refusedAt }: Stream): boolean {
 }
 
 interface Heard {
-  /** There was a stream. */
-  readonly began: boolean;
   /** It does not stream, and would not if asked again. */
   readonly refused: boolean;
   readonly reason: string;
@@ -128,14 +126,13 @@ async function hear(
   signal: AbortSignal,
 ): Promise<Heard> {
   const opened = await openers[era](target, { ...limits, signal });
-  if (!opened.ok) return { began: false, refused: false, reason: failureText(opened.failure) };
+  if (!opened.ok) return { refused: false, reason: failureText(opened.failure) };
   const { session } = opened;
   const listener = new ChangeListener(era, changed, signal);
   const end = await listen(target, listenRequest(session, wanted), listener, { signal });
   void closeSession(session, limits);
-  if (listener.honoursNothing)
-    return { began: false, refused: true, reason: 'it tells of none of its lists' };
-  return { began: end.kind === 'closed', refused: isRefusal(end), reason: reasonOf(end) };
+  if (listener.honoursNothing) return { refused: true, reason: 'it tells of none of its lists' };
+  return { refused: isRefusal(end), reason: reasonOf(end) };
 }
 
 /** 404 and 405 to the GET, -32601 to the listen, an answer that is no stream: no hiccup. */

@@ -7,6 +7,7 @@
  * tell for all of them. Who changes again and again gets a query of its own,
  * in place of the one that was quiet for longest.
  */
+import { setMaxListeners } from 'node:events';
 import { z } from 'zod';
 import type { Registration } from '../fleet/fleet.js';
 import { Backoff } from './backoff.js';
@@ -66,7 +67,10 @@ export class ConsulServices {
   #sweptAt = 0;
   #timers = new Set<NodeJS.Timeout>();
 
-  constructor(private readonly options: ConsulServicesOptions) {}
+  constructor(private readonly options: ConsulServicesOptions) {
+    // Every read listens to it.
+    setMaxListeners(readsMax + 1, this.#closing.signal);
+  }
 
   /** The instances of all services, as far as they were read. */
   entries(): readonly Entry<Registration>[] {

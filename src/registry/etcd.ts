@@ -130,7 +130,7 @@ class EtcdRegistry implements Registry {
           reporter.hearing({ state: 'heard' });
         });
       } catch (error) {
-        const reason = reasonOf(error);
+        const reason = etcdReason(error);
         this.options.log.debug({ reason }, 'etcd session ended');
         if (!this.#closing.signal.aborted) reporter.hearing({ state: 'lost', reason });
       } finally {
@@ -238,6 +238,14 @@ class EtcdRegistry implements Registry {
       client.close();
     }
   }
+}
+
+/** etcd gives no reason when it compacted away what the watcher has not read yet. */
+function etcdReason(error: unknown): string {
+  const reason = reasonOf(error);
+  return reason.trim() === 'Watcher canceled:'
+    ? 'etcd ended the watch, as it does when it compacts what was not read yet'
+    : reason;
 }
 
 /** A watcher left attached would try to connect for ever, also with a closed client. */

@@ -1,4 +1,4 @@
-/** The reference server's list of tools as it grows at run time, and how long it may be believed. */
+/** The reference server's tools as they grow at run time, and how long it may be believed. */
 import type { McpServer, McpServerOptions, ServerNotifier } from '@modelcontextprotocol/server';
 import { z } from 'zod';
 

@@ -252,6 +252,8 @@ describe('the pipeline', () => {
         stage.registry('file').holds(registration({ port, id: String(port) }));
       const { services } = await holding(stage, 'claims');
       expect(services[0]?.instances.map(({ id }) => id)).to.deep.equal(['50']);
+      // Whatever was planned together with the first translation has had its turn then.
+      await new Promise(setImmediate);
       expect(await translations(stage.metrics)).to.equal(1);
     });
 

@@ -11,8 +11,15 @@ const post: ListenRequest = {
   message: { id: 7, method: 'subscriptions/listen', params: {} },
 };
 
-const event = (message: object, id?: string): string =>
-  `${id === undefined ? '' : `id: ${id}\n`}data: ${JSON.stringify({ jsonrpc: '2.0', ...message })}\n\n`;
+const event = (message: object, id?: string): string => {
+  const data = `data: ${JSON.stringify({ jsonrpc: '2.0', ...message })}
+
+`;
+  return id === undefined
+    ? data
+    : `id: ${id}
+${data}`;
+};
 const changed = { method: 'notifications/tools/list_changed' };
 
 function begin(response: ServerResponse): ServerResponse {

@@ -24,7 +24,7 @@ describe('turns', () => {
     const turns = new Turns();
     let end: () => void = () => undefined;
     const endless = new Promise<void>((resolve) => (end = resolve));
-    for (let index = 0; index < 100; index++) turns.add(() => endless);
+    for (let index = 0; index < 40; index++) turns.add(() => endless);
     await new Promise<void>((resolve) =>
       turns.add(() => {
         resolve();

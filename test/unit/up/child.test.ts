@@ -132,7 +132,8 @@ describe('a child process', () => {
 
     it('ends too', async () => {
       const told = join(folder.path, 'pid');
-      const writes = `require('node:fs').writeFileSync(${JSON.stringify(told)}, String(process.pid))`;
+      const file = JSON.stringify(told);
+      const writes = `require('node:fs').writeFileSync(${file}, String(process.pid))`;
       const source = `${writes}; setInterval(() => {}, 1e6)`;
       const parent = spawn(process.execPath, [
         '--input-type=module',
