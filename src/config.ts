@@ -142,7 +142,7 @@ function bridgeSocketIn(data: string): string {
 /** `MCPX_GATEWAY_PORT=80` → `{gateway: {port: 80}}`; the schema's keys say where words split. */
 function fromEnvironment(env: ConfigInput['env']): Outcome<Record<string, unknown>> {
   let settings: Record<string, unknown> = {};
-  const problems: Problem[] = [];
+  const problems: Problem[] = [...unknownVariables(env)];
   for (const { path, type } of settingsOf(schema)) {
     const variable = variableFor(path);
     const text = env[variable];
@@ -159,6 +159,20 @@ function fromEnvironment(env: ConfigInput['env']): Outcome<Record<string, unknow
     }
   }
   return problems.length === 0 ? succeeded(settings) : failed(...problems);
+}
+
+/** What the command line and the tests read beside the settings. */
+const otherVariables: readonly string[] = ['MCPX_ADMIN_URL', 'MCPX_RENEW_GOLDENS'];
+
+function unknownVariables(env: ConfigInput['env']): Problem[] {
+  const known = [...settingsOf(schema).map(({ path }) => variableFor(path)), ...otherVariables];
+  return Object.keys(env)
+    .filter((name) => name.startsWith('MCPX_') && !known.includes(name))
+    .map((name) => {
+      const near = nearest(name, known);
+      const hint = near === undefined ? '' : ` Did you mean ${near}?`;
+      return problem('config_invalid', { path: name }, `Unknown variable ${name}.${hint}`);
+    });
 }
 
 /** Text is taken as it is: a token may look like a number, or begin with what YAML reserves. */

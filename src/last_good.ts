@@ -27,7 +27,7 @@ export interface LastGoodStore {
 }
 
 /** Raised when the shape of what is kept changes: an older file is then not read. */
-const format = 1;
+const format = 2;
 
 interface Kept {
   readonly format: number;

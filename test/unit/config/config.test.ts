@@ -113,6 +113,12 @@ describe('the configuration', () => {
       expect([gateway.port, registry.consul]).to.deep.equal([81, undefined]);
     });
 
+    it('that name no setting are answered with the nearest one', () => {
+      expect(complaints({ cwd, env: { MCPX_GATWAY_PORT: '80', PATH: '/bin' } })).to.deep.equal([
+        'MCPX_GATWAY_PORT | Unknown variable MCPX_GATWAY_PORT. Did you mean MCPX_GATEWAY_PORT?',
+      ]);
+    });
+
     it('that are no YAML are told by their name', () => {
       const [said, ...more] = complaints({ env: { MCPX_GATEWAY_ALLOWED_HOSTS: '[*, a' } });
       expect(more).to.deep.equal([]);
