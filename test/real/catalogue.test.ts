@@ -80,10 +80,13 @@ describe('the catalogue', () => {
     const agent = await agentAt('/mcp', 'modern');
     await eventually('it is listed', async () => lists(agent, 'short__grow'));
     // The first may be seen because MCPX has just begun to listen; the second may not.
-    for (const tool of ['silent', 'still']) {
-      await callText(agent, 'short__grow', { tool, quietly: true });
-      await eventually('the tool is listed', async () => lists(agent, `short__${tool}`));
+    for (const quiet of ['silent', 'still']) {
+      await callText(agent, 'short__grow', { tool: quiet, quietly: true });
+      await eventually(`${quiet} is known`, async () =>
+        (await shown('short')).tools.some(({ tool }) => tool === quiet),
+      );
     }
+    await eventually('both are listed', async () => lists(agent, 'short__still'));
   });
 
   it('follows a server that learns the other era, and one that forgets it', async () => {

@@ -12,13 +12,8 @@ const post: ListenRequest = {
 };
 
 const event = (message: object, id?: string): string => {
-  const data = `data: ${JSON.stringify({ jsonrpc: '2.0', ...message })}
-
-`;
-  return id === undefined
-    ? data
-    : `id: ${id}
-${data}`;
+  const data = `data: ${JSON.stringify({ jsonrpc: '2.0', ...message })}\n\n`;
+  return id === undefined ? data : `id: ${id}\n${data}`;
 };
 const changed = { method: 'notifications/tools/list_changed' };
 
