@@ -43,7 +43,7 @@ export async function startFilterService(
   const known = () => ({
     catalogue: catalogue.state.value,
     session: sessions.open.bind(sessions),
-    upstream: upstreams.known.bind(upstreams),
+    upstream: upstreams.knownStraight.bind(upstreams),
   });
   const bridge = createBridge(state, metrics, log);
   const filter = createFilter(known, metrics, log);

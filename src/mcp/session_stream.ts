@@ -8,7 +8,7 @@ import { listen, type ListenEnd } from '../listening.js';
 import type { JsonObject } from '../mcp_wire.js';
 import { canSubscribe, promises } from './capabilities.js';
 import type { ClientStream } from './client_stream.js';
-import { listChangedMethod } from './list_changes.js';
+import { listChangedMethod, type ChangedList } from './list_changes.js';
 import { pauseAfter } from './retry.js';
 import type { OpenSession, UpstreamSession } from './session.js';
 import type { State } from './state.js';
@@ -28,14 +28,16 @@ export function serveSession(session: OpenSession, stream: ClientStream, state: 
     followed.add(service);
     void follow(service, session, stream, state).finally(() => followed.delete(service));
   };
+  const beginAll = (): void => [...state.upstreams.all(session).keys()].forEach(begin);
   const say = (method: string): void => stream.send(JSON.stringify({ jsonrpc: '2.0', method }));
-  state.changes.listen(
-    'legacy',
-    (lists) => lists.map(listChangedMethod).forEach(say),
-    stream.ended,
-  );
+  const changed = (lists: readonly ChangedList[]): void => {
+    lists.map(listChangedMethod).forEach(say);
+    // Lists change too when a service is heard of, or comes back.
+    beginAll();
+  };
+  state.changes.listen('legacy', changed, stream.ended);
   state.upstreams.watch(session, begin, stream.ended);
-  for (const service of state.upstreams.all(session).keys()) begin(service);
+  beginAll();
 }
 
 /** List changes are known from the catalogue: they alone are no reason for a stream. */

@@ -2,6 +2,7 @@
  * The one answer to "which upstream session does this client session have at
  * that service": renewed or opened here, else sealed in its id, else opened now.
  */
+import { randomUUID } from 'node:crypto';
 import { openLegacy, type ClientInfo } from '../conversation.js';
 import { sessionHeader } from '../gateway_contract.js';
 import type { JsonObject } from '../mcp_wire.js';
@@ -29,6 +30,15 @@ const lazyDeadlineMs = 5_000;
 const endDeadlineMs = 5_000;
 const askDeadlineMs = 2_000;
 
+const servicesMax = 10_000;
+const forgetfulMs = 60_000;
+
+interface Forgetful {
+  readonly says400: boolean;
+  /** When it is asked again. */
+  readonly until: number;
+}
+
 interface Remembered {
   readonly opening: Promise<Obtained>;
   /** Present once the opening succeeded. */
@@ -41,6 +51,11 @@ export class UpstreamSessions {
   readonly wishes = new Wishes();
   /** By session key, then by service. */
   readonly #remembered = new BoundedMap<string, Map<string, Remembered>>(sessionsMax);
+  /**
+   * By service. One that answers 400 to a session it forgot would leave its clients
+   * stuck in lane 2, where nobody reads the answer: its calls take lane 3.
+   */
+  readonly #forgetful = new BoundedMap<string, Forgetful>(servicesMax);
   /** By session key: who wants to know of sessions opened from now on. */
   readonly #watchers = new Map<string, Told>();
 
@@ -50,6 +65,14 @@ export class UpstreamSessions {
   known({ key, state }: OpenSession, service: string): UpstreamSession | undefined {
     const sealed = Object.hasOwn(state.upstreams, service) ? state.upstreams[service] : undefined;
     return this.#remembered.get(key)?.get(service)?.upstream ?? sealed;
+  }
+
+  /** The same, but only where a call may go straight to the server (lane 2). */
+  knownStraight(session: OpenSession, service: string): UpstreamSession | undefined {
+    const upstream = this.known(session, service);
+    if (upstream === undefined || upstream.id === null) return upstream;
+    this.#learnHowItForgets(service, upstream);
+    return this.#forgetful.get(service)?.says400 ? undefined : upstream;
   }
 
   /** All that are open, by service. */
@@ -96,10 +119,29 @@ export class UpstreamSessions {
   async isGone(service: string, upstream: UpstreamSession, status: number): Promise<boolean> {
     if (upstream.id === null) return false;
     if (status !== 400) return status === 404;
+    const again = await this.#ping(service, upstream);
+    return again === 400 || again === 404;
+  }
+
+  /** Found out once a minute, with an id that no server can know. */
+  #learnHowItForgets(service: string, upstream: UpstreamSession): void {
+    const known = this.#forgetful.get(service);
+    if (performance.now() < (known?.until ?? 0)) return;
+    const until = performance.now() + forgetfulMs;
+    this.#forgetful.set(service, { until, says400: known?.says400 ?? false });
+    const stranger = { ...upstream, id: `mcpx-${randomUUID()}` };
+    void this.#ping(service, stranger).then((status) => {
+      if (status !== undefined) this.#forgetful.set(service, { until, says400: status === 400 });
+    });
+  }
+
+  /** The HTTP status of its refusal, 200 when it answers, undefined when it is away. */
+  async #ping(service: string, upstream: UpstreamSession): Promise<number | undefined> {
     const ping = { id: 'mcpx-ping', method: 'ping' };
     const limits = { deadlineMs: askDeadlineMs };
     const answer = await exchange(this.targetOf(service), ping, headersOf(upstream), limits);
-    return answer.kind === 'refused' && (answer.status === 400 || answer.status === 404);
+    if (answer.kind === 'refused') return answer.status;
+    return answer.kind === 'answered' ? 200 : undefined;
   }
 
   async #openOnce(session: OpenSession, service: string): Promise<Obtained> {

@@ -1,147 +1,26 @@
-import { randomBytes } from 'node:crypto';
-import { mkdtempSync, rmSync } from 'node:fs';
-import http, { type IncomingMessage, type ServerResponse } from 'node:http';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
 import { once } from 'node:events';
+import http, { type IncomingMessage } from 'node:http';
 import { expect } from 'chai';
-import type { ExposedService } from '../../../src/fleet/exposed.js';
-import { Latest } from '../../../src/latest.js';
-import { silentLog } from '../../../src/log.js';
-import { createBridge } from '../../../src/mcp/bridge.js';
-import { emptyCatalogue, type CatalogueState } from '../../../src/mcp/catalogue_fold.js';
-import type { Sessions } from '../../../src/mcp/session.js';
-import { createState } from '../../../src/mcp/state.js';
-import { createMetrics } from '../../../src/metrics.js';
-import { exchange, type Exchange } from '../../../src/streamable.js';
-import {
-  localServer,
-  messageOf,
-  sendJson,
-  type LocalServer,
-  type Received,
-} from './local_server.js';
-
-const limits = { deadlineMs: 3_000 };
-
-const service = (name: string, eras: ExposedService['eras'] = ['legacy']): ExposedService => ({
-  name,
-  eras,
-  capabilities: {},
-  instructions: undefined,
-  tools: [{ name: `${name}__run`, tool: 'run', definition: { name: 'run' } }],
-  prompts: [],
-  resources: [],
-  resourceTemplates: [],
-  available: true,
-  missing: undefined,
-});
-
-interface Heard extends Received {
-  readonly service: string;
-  readonly verb: string;
-  readonly session: string | undefined;
-}
-
-type Answering = (heard: Heard, response: ServerResponse, request: IncomingMessage) => void;
-
-/** Answers as a legacy server with sessions `s1`, `s2`, …; calls are left to the test. */
-class Servers {
-  readonly heard: Heard[] = [];
-  onCall: Answering = ({ id }, response) => sendJson(response, { id, result: { content: [] } });
-  readonly hanging = new Set<string>();
-  #sessions = 0;
-
-  readonly handle = (request: IncomingMessage, response: ServerResponse): void => {
-    void messageOf(request).then((message) => {
-      const header = (name: string) => request.headers[name] as string | undefined;
-      const heard = {
-        ...message,
-        service: header('x-mcpx-cluster') ?? '',
-        verb: request.method ?? '',
-        session: header('mcp-session-id'),
-      };
-      this.heard.push(heard);
-      if (this.hanging.has(heard.service)) return;
-      if (heard.method === 'tools/call') this.onCall(heard, response, request);
-      else if (heard.method === 'initialize') this.#initialize(heard, response);
-      else response.writeHead(202).end();
-    });
-  };
-
-  #initialize({ id, params }: Heard, response: ServerResponse): void {
-    const result = {
-      protocolVersion: params?.['protocolVersion'],
-      capabilities: {},
-      serverInfo: {},
-    };
-    sendJson(response, { id, result }, { headers: { 'mcp-session-id': `s${++this.#sessions}` } });
-  }
-
-  of(method: string): Heard[] {
-    return this.heard.filter((heard) => heard.method === method);
-  }
-}
+import type { Exchange } from '../../../src/streamable.js';
+import { sendJson } from './local_server.js';
+import { modernMeta, service, stage, until, type Servers, type Stage } from './stage.js';
 
 describe('the bridge', () => {
-  let folder: string;
+  let on: Stage;
   let servers: Servers;
-  let listener: LocalServer;
-  let bridge: http.Server;
   let url: string;
-  let catalogue: Latest<CatalogueState>;
-  let sessions: Sessions;
+  let sessions: Stage['state']['sessions'];
+  const offer: Stage['offer'] = (...services) => on.offer(...services);
+  const post: Stage['post'] = async (...said) => on.post(...said);
+  const initialize: Stage['initialize'] = async (version) => on.initialize(version);
 
   beforeEach(async () => {
-    folder = mkdtempSync(join(tmpdir(), 'mcpx-bridge-'));
-    const socketPath = join(folder, 'bridge.sock');
-    servers = new Servers();
-    listener = await localServer(servers.handle, socketPath);
-    const targetOf = (name: string) => ({
-      url: 'http://localhost/mcp',
-      socketPath,
-      headers: { 'x-mcpx-cluster': name },
-    });
-    catalogue = new Latest(emptyCatalogue);
-    const state = createState(catalogue, randomBytes(32), targetOf);
-    sessions = state.sessions;
-    bridge = createBridge(state, createMetrics(), silentLog);
-    bridge.listen(0, '127.0.0.1');
-    await once(bridge, 'listening');
-    const address = bridge.address();
-    if (typeof address !== 'object' || address === null) throw new Error('no address');
-    url = `http://127.0.0.1:${address.port}/mcp`;
+    on = await stage();
+    ({ servers, url } = on);
+    ({ sessions } = on.state);
   });
 
-  afterEach(async () => {
-    bridge.close();
-    bridge.closeAllConnections();
-    await listener.close();
-    rmSync(folder, { recursive: true });
-  });
-
-  const offer = (...services: readonly ExposedService[]) =>
-    catalogue.set({ heard: true, services: new Map(services.map((each) => [each.name, each])) });
-
-  const post = async (method: string, params: object, headers: Record<string, string> = {}) =>
-    exchange(
-      { url },
-      { id: 7, method, params: params as Record<string, unknown> },
-      headers,
-      limits,
-    );
-
-  async function initialize(version = '2025-06-18'): Promise<string> {
-    const params = {
-      protocolVersion: version,
-      capabilities: { sampling: {}, roots: {} },
-      clientInfo: { name: 'agent', version: '3' },
-    };
-    const outcome = await post('initialize', params);
-    const id = outcome.kind === 'answered' ? outcome.headers['mcp-session-id'] : undefined;
-    if (typeof id !== 'string') throw new Error(JSON.stringify(outcome));
-    return id;
-  }
+  afterEach(async () => on.close());
 
   const call = async (name: string, session: string): Promise<Exchange> =>
     post('tools/call', { name, arguments: {} }, { 'mcp-session-id': session });
@@ -232,7 +111,7 @@ describe('the bridge', () => {
     const modern = await openCall(url, modernHeaders('new__run'), 'new__run', modernMeta);
     legacy.destroy();
     modern.destroy();
-    while (closed.length < 2) await new Promise((resolve) => setTimeout(resolve, 5));
+    await until(() => closed.length === 2);
     expect(closed.sort()).to.deep.equal(['new false', 'old true']);
   });
 
@@ -254,10 +133,43 @@ describe('the bridge', () => {
       headers: { 'mcp-session-id': session },
     });
     expect(status).to.equal(204);
-    while (!servers.heard.some(({ verb }) => verb === 'DELETE'))
-      await new Promise((resolve) => setTimeout(resolve, 5));
+    await until(() => servers.heard.some(({ verb }) => verb === 'DELETE'));
     expect(servers.heard.at(-1)).to.include({ verb: 'DELETE', session: 's1', service: 'a' });
     expect(await call('a__run', session)).to.include({ kind: 'refused', status: 404 });
+  });
+
+  it('asks a server that answered 400 whether it forgot the session', async () => {
+    offer(service('a'));
+    const session = await initialize();
+    const error = { code: -32000, message: 'Bad Request' };
+    servers.onCall = ({ id, session: upstream }, response) =>
+      upstream === 's1'
+        ? sendJson(response, { id, error }, { status: 400 })
+        : sendJson(response, { id, result: { from: upstream } });
+    // The session lives: the request itself was bad.
+    expect(await call('a__run', session)).to.include({ kind: 'refused', status: 400 });
+    expect(servers.of('ping')).to.have.length(1);
+    servers.forgotten.add('s1');
+    expect(resultOf(await call('a__run', session))).to.deep.equal({ result: { from: 's2' } });
+    expect(servers.of('initialize')).to.have.length(2);
+  });
+
+  it('lends no session to lane 2 at a service that says 400 where it forgot one', async () => {
+    offer(service('a'));
+    const session = sessions.open(await initialize());
+    if (session === undefined) throw new Error('not sealed');
+    const { upstreams } = on.state;
+    expect(upstreams.knownStraight(session, 'a')?.id).to.equal('s1');
+    await until(() => upstreams.knownStraight(session, 'a') === undefined);
+    expect(servers.of('ping')).to.have.length(1);
+    expect(upstreams.known(session, 'a')?.id).to.equal('s1');
+  });
+
+  it('shows operators its counters and that it lives, and has no other pages', async () => {
+    const own = new URL(url).origin;
+    expect((await fetch(`${own}/healthz`)).status).to.equal(200);
+    expect(await (await fetch(`${own}/metrics`)).text()).to.include('mcpx_filter_decisions_total');
+    expect((await fetch(`${own}/else`)).status).to.equal(404);
   });
 
   it('says so while it has not heard the control plane', async () => {
@@ -288,11 +200,6 @@ describe('the bridge', () => {
     expect(found).to.have.deep.nested.property('result.supportedVersions', ['2026-07-28']);
   });
 });
-
-const modernMeta = {
-  'io.modelcontextprotocol/protocolVersion': '2026-07-28',
-  'io.modelcontextprotocol/clientCapabilities': {},
-};
 
 const modernHeaders = (name: string) => ({
   'mcp-protocol-version': '2026-07-28',

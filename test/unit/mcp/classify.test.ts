@@ -138,12 +138,15 @@ describe('classifying a request', () => {
     expect(rejection(modern, response)).to.include({ status: 400, code: -32600 });
   });
 
-  it('lets a legacy client end its session and answers 405 to every other verb', () => {
+  it('lets a legacy session be ended and listened to, and answers 405 to other verbs', () => {
     const nothing = Buffer.alloc(0);
     expect(classify({ verb: 'DELETE', headers: {} }, nothing).kind).to.equal('end');
     const modern = { 'mcp-protocol-version': '2026-07-28' };
+    const session = { 'mcp-session-id': 'x' };
+    expect(classify({ verb: 'GET', headers: session }, nothing).kind).to.equal('stream');
     for (const head of [
       { verb: 'GET', headers: {} },
+      { verb: 'GET', headers: { ...session, ...modern } },
       { verb: 'PUT', headers: {} },
       { verb: 'DELETE', headers: modern },
     ])

@@ -93,7 +93,8 @@ describe('deciding by headers alone', () => {
       verb: 'POST',
       headers: { ...json, 'mcp-protocol-version': '2026-07-28', 'mcp-method': method },
     });
-    expect(decideHead(modern('tools/call'), true).kind).to.equal('need_body');
+    for (const method of ['tools/call', 'prompts/get', 'resources/read'])
+      expect(decideHead(modern(method), true).kind).to.equal('need_body');
     expect(decideHead(legacyHead, true).kind).to.equal('need_body');
     for (const method of ['tools/list', 'server/discover', 'ping'])
       expect(decideHead(modern(method), true).kind).to.equal('bridge');
@@ -102,8 +103,12 @@ describe('deciding by headers alone', () => {
     expect(decideHead({ verb: 'DELETE', headers: {} }, false).kind).to.equal('bridge');
   });
 
-  it('answers GET with 405 at once', () => {
+  it('answers GET with 405 at once, but for the stream of a session', () => {
+    const session = { 'mcp-session-id': 'sealed' };
     expect(refusal(decideHead({ verb: 'GET', headers: {} }, false)).status).to.equal(405);
+    expect(decideHead({ verb: 'GET', headers: session }, false).kind).to.equal('bridge');
+    const modern = { ...session, 'mcp-protocol-version': '2026-07-28' };
+    expect(refusal(decideHead({ verb: 'GET', headers: modern }, false)).status).to.equal(405);
   });
 });
 

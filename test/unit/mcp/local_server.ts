@@ -29,12 +29,14 @@ export interface Received {
   readonly id?: string | number;
   readonly method: string;
   readonly params?: Readonly<Record<string, unknown>>;
+  /** The body as it came. */
+  readonly text: string;
 }
 
 export async function messageOf(request: IncomingMessage): Promise<Received> {
   let text = '';
   for await (const chunk of request.setEncoding('utf8')) text += chunk as string;
-  return JSON.parse(text === '' ? '{}' : text) as Received;
+  return { ...(JSON.parse(text === '' ? '{}' : text) as Omit<Received, 'text'>), text };
 }
 
 export function sendJson(
