@@ -1,10 +1,21 @@
 /** `npm run bench:NAME`: sets up what is missing, then runs that benchmark. */
 import { setUpRealParts } from './setup/real_parts.mjs';
 import { checkNode, ensureBuild, ensureDependencies, giveUp } from './setup/steps.mjs';
+import { setUpXdsBench } from './setup/xds_bench.mjs';
 
 const benches = {
-  discovery: async (args) => (await import('../dist/scripts/bench/discovery.js')).discovery(args),
-  lanes: async (args) => (await import('../dist/scripts/bench/lanes_report.js')).lanes(args),
+  discovery: {
+    setUp: setUpRealParts,
+    run: async (args) => (await import('../dist/scripts/bench/discovery.js')).discovery(args),
+  },
+  lanes: {
+    setUp: setUpRealParts,
+    run: async (args) => (await import('../dist/scripts/bench/lanes_report.js')).lanes(args),
+  },
+  xds: {
+    setUp: setUpXdsBench,
+    run: async (args) => (await import('../dist/scripts/bench/xds/report.js')).xds(args),
+  },
 };
 
 const [name, ...args] = process.argv.slice(2);
@@ -14,8 +25,8 @@ try {
   checkNode();
   await ensureDependencies();
   await ensureBuild();
-  await setUpRealParts();
-  await bench(args);
+  await bench.setUp();
+  await bench.run(args);
 } catch (error) {
   giveUp(error.message);
 }

@@ -18,6 +18,13 @@ export interface ServerProcess {
   readonly pid: number;
 }
 
+interface Program {
+  readonly ports: readonly number[];
+  readonly pid: number;
+  /** Ends it before the stack does. */
+  stop(): Promise<void>;
+}
+
 export class Stack {
   private readonly stops: (() => Promise<void>)[] = [];
   private stopping: Promise<void> | undefined;
@@ -25,22 +32,30 @@ export class Stack {
   /** Starts the compiled `script`, which says "ready PORT" and ends when its stdin does. */
   async server(script: string, args: readonly string[] = []): Promise<ServerProcess> {
     const file = packageFile(`dist/scripts/${script}`);
-    const child = spawn(process.execPath, [file, ...args], {
-      stdio: ['pipe', 'pipe', 'inherit'],
-    });
-    this.stops.push(async () => {
+    const { ports, pid } = await this.program([process.execPath, file, ...args]);
+    const [port] = ports;
+    if (port === undefined) throw new Error(`${script} named no port`);
+    return { port, pid };
+  }
+
+  /** Starts a program that says "ready PORT …" and ends when its stdin does. */
+  async program([command, ...args]: readonly [string, ...string[]]): Promise<Program> {
+    const child = spawn(command, args, { stdio: ['pipe', 'pipe', 'inherit'] });
+    const stop = async (): Promise<void> => {
       if (child.exitCode !== null || child.signalCode !== null) return;
       const ended = once(child, 'exit');
       child.kill('SIGKILL');
       await ended;
-    });
+    };
+    this.stops.push(stop);
     const said = await Promise.race([
       once(child.stdout, 'data').then(([chunk]) => String(chunk)),
       once(child, 'exit').then(() => 'nothing'),
     ]);
-    const port = Number(/^ready (\d+)/.exec(said)?.[1]);
-    if (!(port > 0) || child.pid === undefined) throw new Error(`${script} said: ${said}`);
-    return { port, pid: child.pid };
+    const ports = (/^ready ([\d ]+)/.exec(said)?.[1] ?? '').split(' ').map(Number);
+    if (!ports.every((port) => port > 0) || child.pid === undefined)
+      throw new Error(`${command} ${args.join(' ')} said: ${said}`);
+    return { ports, pid: child.pid, stop };
   }
 
   async mcpx(options: McpxOptions = {}): Promise<Mcpx> {

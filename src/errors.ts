@@ -27,6 +27,16 @@ export const catalogue = {
     severity: 'error',
     title: 'Registrations of one service disagree',
   },
+  registration_differs: {
+    actor: 'server owner',
+    severity: 'warning',
+    title: 'Instances of one service ask for different policies',
+  },
+  address_shared: {
+    actor: 'server owner',
+    severity: 'warning',
+    title: 'One server is registered as several services',
+  },
   write_conflict: {
     actor: 'operator',
     severity: 'error',

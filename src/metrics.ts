@@ -10,6 +10,8 @@ export interface Metrics {
   readonly nodes: Gauge;
   readonly responses: Counter<'type'>;
   readonly nacks: Counter<'type'>;
+  readonly ackTimeouts: Counter<'type'>;
+  readonly refusedStreams: Counter<'reason'>;
   readonly translation: Histogram;
   readonly decisions: Counter<'lane'>;
   /** The Prometheus text of everything above. */
@@ -49,6 +51,18 @@ export function createMetrics(): Metrics {
       name: 'mcpx_xds_nacks_total',
       help: 'xDS responses an Envoy refused',
       labelNames: ['type'],
+      registers,
+    }),
+    ackTimeouts: new Counter({
+      name: 'mcpx_xds_ack_timeouts_total',
+      help: 'xDS responses an Envoy did not answer in time',
+      labelNames: ['type'],
+      registers,
+    }),
+    refusedStreams: new Counter({
+      name: 'mcpx_xds_refused_streams_total',
+      help: 'xDS streams ended because of what the client sent, or how much',
+      labelNames: ['reason'],
       registers,
     }),
     translation: new Histogram({

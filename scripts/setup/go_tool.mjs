@@ -51,21 +51,21 @@ async function build({ name, version, variable, module, duration }, target, repo
   report(`built ${target}`);
 }
 
-function lastLines(text) {
+export function lastLines(text) {
   return text.trim().split('\n').slice(-5).join('\n');
 }
 
-function cacheFolder() {
+export function cacheFolder() {
   const base = process.env.XDG_CACHE_HOME || path.join(homedir(), '.cache');
   return path.join(base, 'mcpx', 'bin');
 }
 
-function onPath(name) {
+export function onPath(name) {
   const folders = (process.env.PATH ?? '').split(path.delimiter).filter(Boolean);
   return folders.map((folder) => path.join(folder, name)).find(isProgram);
 }
 
-function isProgram(file) {
+export function isProgram(file) {
   try {
     accessSync(file, constants.X_OK);
     return statSync(file).isFile();

@@ -3,7 +3,7 @@ import type { Log } from '../log.js';
 import { nearest } from '../config.js';
 import { reasonOf, type Outcome, type Problem } from '../errors.js';
 import { exposedService } from '../fleet/exposed.js';
-import type { Registration } from '../fleet/fleet.js';
+import { conflictsWith } from '../fleet/newcomer.js';
 import { decodeRegistration } from '../registry/decode.js';
 import { registrationSchema } from '../registry/schema.js';
 import type { Registry, RegistrationDocument } from '../registry/registry.js';
@@ -12,6 +12,8 @@ import { jsonAnswer, jsonRow, type AdminRequest, type Answer, type Route } from 
 import { registered, removed, serviceDetail, serviceList } from './schemas.js';
 import type { AdminState } from './state.js';
 import { detailOf, summaries } from './view.js';
+
+const anywhere = ['0.0.0.0/0', '::/0'];
 
 export function serviceRoutes(state: AdminState, log: Log): Route[] {
   return [
@@ -84,29 +86,27 @@ async function register(
   log: Log,
   document: RegistrationDocument,
 ): Promise<Answer> {
-  const { write } = state;
-  const before = state.fleet.value;
-  const written = await settled(state, (registry) => registry.put(document));
-  if (!written.ok) return problemAnswer(written.problems);
-  const registration = written.value;
-  const { name, id } = registration;
-  const known = before.services
-    .find((service) => service.name === name)
-    ?.instances.some((instance) => instance.id === id && instance.source === write);
-  log.info({ service: name, instance: id, source: write }, 'registered');
-  const location = `/v1/services/${encodeURIComponent(name)}`;
-  const change = known ? 'replaced' : 'added';
-  const warnings = warningsOf(document, registration);
+  const conflicts = conflictsOf(state, document);
+  if (conflicts.length > 0) return problemAnswer(conflicts, 409);
+  const done = await settled(state, (registry) => registry.put(document));
+  if (!done.ok) return problemAnswer(done.problems);
+  const { registration, change, warnings } = done.value;
+  const { name, id, source } = registration;
+  log.info({ service: name, instance: id, source }, 'registered');
+  const added = change === 'added';
   return {
-    ...jsonAnswer({ change, registration, warnings }, known ? 200 : 201),
-    headers: { location },
+    ...jsonAnswer(
+      { change: added ? change : 'replaced', registration, warnings: warnings.map(listed) },
+      added ? 201 : 200,
+    ),
+    headers: { location: `/v1/services/${encodeURIComponent(name)}` },
   };
 }
 
-/** The registry decided whether it may be written; here only the warnings are read again. */
-function warningsOf(document: RegistrationDocument, { source }: Registration): object[] {
-  const decoded = decodeRegistration(document, { source, allowedTargets: ['0.0.0.0/0', '::/0'] });
-  return decoded.ok ? decoded.value.warnings.map(listed) : [];
+/** What would be wrong in the fleet because of it; wrong fields are the registry's to tell. */
+function conflictsOf({ fleet, write }: AdminState, document: RegistrationDocument): Problem[] {
+  const decoded = decodeRegistration(document, { source: write, allowedTargets: anywhere });
+  return decoded.ok ? conflictsWith(fleet.value, decoded.value.value) : [];
 }
 
 async function remove(

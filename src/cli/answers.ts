@@ -49,6 +49,7 @@ export const serviceDetail = z.object({
     }),
   ),
   policy: z.record(z.string(), z.unknown()),
+  probe: z.object({ askedAt: z.string().optional() }).optional(),
   tools: z.array(tool),
   problems: z.array(problem),
 });

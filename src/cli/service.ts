@@ -27,16 +27,24 @@ export const list: Run = async (invocation) => {
   return 0;
 };
 
+/** Eras and tools are what it said then. */
+function askedAgo(askedAt: string | undefined): string {
+  if (askedAt === undefined) return '';
+  const seconds = Math.max(0, Math.round((Date.now() - Date.parse(askedAt)) / 1000));
+  return ` (asked ${seconds} s ago)`;
+}
+
 export const show: Run = async (invocation) => {
   const { options, terminal } = invocation;
   const path = `/v1/services/${segment(invocation.arguments[0] ?? '')}`;
   const { value, json } = await clientOf(invocation).get(path, serviceDetail);
   if (options['json']) return print(invocation, json);
-  const { summary, instances, tools, problems, policy } = value;
+  const { summary, instances, tools, problems, policy, probe } = value;
   const { colours } = terminal;
   const reason = summary.reason === undefined ? '' : `: ${plain(summary.reason)}`;
   terminal.out(`${colours.bold(summary.name)}  ${stateText(summary.state, colours)}${reason}`);
-  terminal.out(`speaks ${summary.eras.join(', ') || 'nothing known yet'}`);
+  const spoken = summary.eras.join(', ') || 'nothing known yet';
+  terminal.out(`speaks ${spoken}${askedAgo(probe?.askedAt)}`);
   const head = ['INSTANCE', 'VERSION', 'URL', 'ZONE', 'WEIGHT', 'FROM', 'PASSING'];
   const rows = instances.map(({ id, version, url, zone, weight, source, passing, checkedBy }) => [
     plain(id),

@@ -3,6 +3,7 @@
  * Pure. A service of which nothing changed is the same object as before, so
  * everything downstream can remember its work by identity.
  */
+import { isDeepStrictEqual } from 'node:util';
 import { compare } from 'semver';
 import { problem, type Problem } from '../errors.js';
 import { exposedToolName, isExposed, toolNameMax, toolOwners } from './exposed.js';
@@ -58,7 +59,7 @@ export function merge(
     services.every((service, index) => service === previous.services[index]);
   return {
     fleet: same ? previous : { services },
-    problems: [...problems, ...exposedNameProblems(services)],
+    problems: [...problems, ...sharedAddresses(services), ...exposedNameProblems(services)],
   };
 }
 
@@ -134,6 +135,7 @@ function mergeService(name: string, inputs: ServiceInputs): MergedService {
     instances: fitting.map(toInstance).sort((a, b) => (a.id < b.id ? -1 : 1)),
     probe: inputs.probe,
   };
+  problems.push(...differingPolicies(leader, fitting, inputs.overrides));
   const { probe } = inputs;
   if (probe?.failure)
     problems.push(problem(probe.failure.code, { service: name }, probe.failure.message));
@@ -160,16 +162,68 @@ function commonPath(registrations: readonly Registration[]): string {
   return first[0];
 }
 
+type Ranked = Pick<Registration, 'version' | 'source' | 'id'>;
+
 /** Whose policy the service takes: the newest version, then precedence, then id. */
-function leadingRegistration(registrations: readonly Registration[]): Registration {
-  const [leader] = [...registrations].sort(
-    (a, b) =>
-      compare(b.version, a.version) ||
-      precedence.indexOf(a.source) - precedence.indexOf(b.source) ||
-      (a.id < b.id ? -1 : 1),
+function byLead(a: Ranked, b: Ranked): number {
+  return (
+    compare(b.version, a.version) ||
+    precedence.indexOf(a.source) - precedence.indexOf(b.source) ||
+    (a.id < b.id ? -1 : 1)
   );
+}
+
+function leadingRegistration(registrations: readonly Registration[]): Registration {
+  const [leader] = [...registrations].sort(byLead);
   if (!leader) throw new Error('a service has at least one registration');
   return leader;
+}
+
+/** Whether a service of these instances would take its policy from `newcomer`. */
+export function leads(newcomer: Registration, present: readonly Instance[]): boolean {
+  return present.every((other) => other.id === newcomer.id || byLead(newcomer, other) < 0);
+}
+
+const policyBlocks = ['era', 'health', 'traffic', 'expose'] as const;
+
+/** What instances ask for that is not what the service does; a policy document settles it. */
+function differingPolicies(
+  leader: Registration,
+  registrations: readonly Registration[],
+  overrides: readonly PolicyOverride[],
+): Problem[] {
+  const open = policyBlocks.filter((block) => overrides.every((each) => each[block] === undefined));
+  const differs = (each: Registration) =>
+    open.filter((block) => !isDeepStrictEqual(each[block], leader[block]));
+  const others = registrations.filter((each) => differs(each).length > 0);
+  const [first] = others;
+  if (first === undefined) return [];
+  const blocks = [...new Set(others.flatMap(differs))].join(', ');
+  const message =
+    `${others.length} of ${registrations.length} instances of ${leader.name} ask for another ` +
+    `${blocks} than ${leader.id} of version ${leader.version}, which counts for all. Give all ` +
+    'the same, or keep a policy document for the service.';
+  const { name: service, id: instance, source } = first;
+  return [problem('registration_differs', { service, instance, source }, message)];
+}
+
+/** Allowed, as one process may be moving from a name to another; but agents see its tools twice. */
+function sharedAddresses(services: readonly Service[]): Problem[] {
+  const problems: Problem[] = [];
+  const owners = new Map<string, string>();
+  for (const { name: service, path, instances } of services)
+    for (const { host, port, id: instance, source } of instances) {
+      const address = `${host} ${port} ${path}`;
+      const owner = owners.get(address);
+      if (owner === undefined) owners.set(address, service);
+      else {
+        const message =
+          `${owner} and ${service} are both registered at ${host} port ${port} ${path}: agents ` +
+          'see every tool of that server twice. Remove one unless that is meant.';
+        problems.push(problem('address_shared', { service, instance, source }, message));
+      }
+    }
+  return problems;
 }
 
 const instances = new WeakMap<Registration, Instance>();
@@ -187,8 +241,12 @@ function toInstance(registration: Registration): Instance {
   return instance;
 }
 
-/** Tools whose exposed name is too long, another service's, or given twice. */
-function exposedNameProblems(services: readonly Service[]): Problem[] {
+/**
+ * Tools whose exposed name is too long, another service's, or given twice. Who keeps a name
+ * that several expose is decided by their own names alone (see `toolOwners`), so that every
+ * replica and every restart decides alike.
+ */
+export function exposedNameProblems(services: readonly Service[]): Problem[] {
   const problems: Problem[] = [];
   const owners = toolOwners(services);
   for (const { name: service, expose, probe } of services) {

@@ -18,10 +18,17 @@ import { Coalesced } from './coalesced.js';
 import { mcpTag } from './consul_service.js';
 import { ConsulServices, criticalChecksSchema } from './consul_services.js';
 import { decodeRegistration } from './decode.js';
-import { instanceEntry, instanceKey, instanceOfKey, policyEntry, storedInstance } from './keyed.js';
+import {
+  changeOf,
+  instanceEntry,
+  instanceKey,
+  instanceOfKey,
+  policyEntry,
+  storedInstance,
+} from './keyed.js';
 import { LastGood, type Settled } from './last_good.js';
 import { changedMeanwhile, notFound, selfRegistered, unreachable } from './refusals.js';
-import type { Registry, RegistrationDocument, RegistryListener } from './registry.js';
+import type { Registry, RegistrationDocument, RegistryListener, Written } from './registry.js';
 import { assembled, Reporter } from './reporter.js';
 
 interface ConsulRegistryOptions {
@@ -43,8 +50,10 @@ export function createConsulRegistry(options: ConsulRegistryOptions): Registry {
 interface Queries {
   readonly catalog: { services(options: BlockingOptions): Promise<unknown> };
   readonly health: {
-    service(options: BlockingOptions & { service: string; tag: string }): Promise<unknown>;
-    state(options: BlockingOptions & { state: 'critical'; filter: string }): Promise<unknown>;
+    service(options: BlockingOptions & { service: string }): Promise<unknown>;
+    state(
+      options: BlockingOptions & { state: 'critical' | 'any'; filter: string },
+    ): Promise<unknown>;
   };
   readonly kv: {
     get(options: Partial<BlockingOptions> & { key: string; recurse: true }): Promise<unknown>;
@@ -67,8 +76,9 @@ interface Query {
 const pace = { burst: 20, forgiveMs: 20, stepMs: 2 };
 
 const folder = 'mcpx/';
+const serviceChecks = `"${mcpTag}" in ServiceTags`;
 /** Those of our services, and of nodes as a whole. */
-const ourChecks = `"${mcpTag}" in ServiceTags or ServiceName == ""`;
+const ourChecks = `${serviceChecks} or ServiceName == ""`;
 const catalogueSchema = z.record(z.string(), z.array(z.string()).nullable());
 const pairsSchema = z
   .array(z.object({ Key: z.string(), Value: z.string().nullish(), ModifyIndex: z.number() }))
@@ -114,7 +124,8 @@ class ConsulRegistry implements Registry {
     this.#queries = this.#client as unknown as Queries;
     const { health } = this.#queries;
     this.#services = new ConsulServices({
-      query: (service) => (options) => health.service({ ...options, service, tag: mcpTag }),
+      query: (service) => (options) => health.service({ ...options, service }),
+      checks: (options) => health.state({ ...options, state: 'any', filter: serviceChecks }),
       allowedTargets: options.allowedTargets,
       changed: () => this.#publisher.request(),
     });
@@ -143,11 +154,11 @@ class ConsulRegistry implements Registry {
     });
   }
 
-  async put(document: RegistrationDocument): Promise<Outcome<Registration>> {
+  async put(document: RegistrationDocument): Promise<Outcome<Written>> {
     const context = { source: this.source, allowedTargets: this.options.allowedTargets } as const;
     const decoded = decodeRegistration(document, context);
     if (!decoded.ok) return decoded;
-    const registration = decoded.value.value;
+    const { value: registration, warnings } = decoded.value;
     const { name, id } = registration;
     const listed = this.#listedAt(registration);
     const target = { source: this.source, service: name, instance: id } as const;
@@ -155,14 +166,15 @@ class ConsulRegistry implements Registry {
     return this.#write(name, async (stored) => {
       const present = storedInstance(stored, registration);
       const key = present?.key ?? instanceKey(name, id);
-      const done = await this.#queries.kv.set({
-        key: `${folder}${key}`,
-        value: JSON.stringify(document),
-        cas: present?.revision ?? '0',
-        timeout: callMs,
-      });
-      if (done !== true) return failed(changedMeanwhile(target));
-      return succeeded({ ...registration, id: instanceOfKey(key)?.id ?? id });
+      const value = JSON.stringify(document);
+      const pair = { key: `${folder}${key}`, value, cas: present?.revision ?? '0' };
+      const change = changeOf(present, value);
+      if (change !== 'unchanged') {
+        const done = await this.#queries.kv.set({ ...pair, timeout: callMs });
+        if (done !== true) return failed(changedMeanwhile(target));
+      }
+      const written = { ...registration, id: instanceOfKey(key)?.id ?? id };
+      return succeeded({ registration: written, change, warnings });
     });
   }
 

@@ -15,10 +15,17 @@ import type { Log } from '../log.js';
 import { Backoff } from './backoff.js';
 import { Coalesced } from './coalesced.js';
 import { decodeRegistration } from './decode.js';
-import { instanceEntry, instanceKey, instanceOfKey, policyEntry, storedInstance } from './keyed.js';
+import {
+  changeOf,
+  instanceEntry,
+  instanceKey,
+  instanceOfKey,
+  policyEntry,
+  storedInstance,
+} from './keyed.js';
 import { LastGood } from './last_good.js';
 import { changedMeanwhile, notFound, selfRegistered, unreachable } from './refusals.js';
-import type { Registry, RegistrationDocument, RegistryListener } from './registry.js';
+import type { Registry, RegistrationDocument, RegistryListener, Written } from './registry.js';
 import { assembled, Reporter } from './reporter.js';
 
 interface EtcdRegistryOptions {
@@ -65,23 +72,28 @@ class EtcdRegistry implements Registry {
     this.#watching = this.#keepWatching(this.#reporter);
   }
 
-  async put(document: RegistrationDocument): Promise<Outcome<Registration>> {
+  async put(document: RegistrationDocument): Promise<Outcome<Written>> {
     const context = { source: this.source, allowedTargets: this.options.allowedTargets } as const;
     const decoded = decodeRegistration(document, context);
     if (!decoded.ok) return decoded;
-    const registration = decoded.value.value;
+    const { value: registration, warnings } = decoded.value;
     const { name, id } = registration;
     const target = { source: this.source, service: name, instance: id } as const;
     return this.#write(name, async (client, stored) => {
       const present = storedInstance(stored, registration);
       if (present?.leased === true) return failed(selfRegistered(target));
       const key = present?.key ?? instanceKey(name, id);
-      const put = await client
-        .if(this.#prefix + key, 'Mod', '==', Number(present?.revision ?? 0))
-        .then(client.put(this.#prefix + key).value(JSON.stringify(document)))
-        .commit();
-      if (!put.succeeded) return failed(changedMeanwhile(target));
-      return succeeded({ ...registration, id: instanceOfKey(key)?.id ?? id });
+      const value = JSON.stringify(document);
+      const change = changeOf(present, value);
+      if (change !== 'unchanged') {
+        const put = await client
+          .if(this.#prefix + key, 'Mod', '==', Number(present?.revision ?? 0))
+          .then(client.put(this.#prefix + key).value(value))
+          .commit();
+        if (!put.succeeded) return failed(changedMeanwhile(target));
+      }
+      const written = { ...registration, id: instanceOfKey(key)?.id ?? id };
+      return succeeded({ registration: written, change, warnings });
     });
   }
 

@@ -12,7 +12,13 @@ import { Coalesced } from './coalesced.js';
 import { decodeRegistration } from './decode.js';
 import { LastGood, type Entry } from './last_good.js';
 import { notFound } from './refusals.js';
-import type { Registry, RegistrationDocument, RegistryListener, Report } from './registry.js';
+import type {
+  Registry,
+  RegistrationDocument,
+  RegistryListener,
+  Report,
+  Written,
+} from './registry.js';
 import { assembled, Reporter } from './reporter.js';
 import { nameOf, readServices, withoutService, withService } from './services_yaml.js';
 
@@ -61,15 +67,14 @@ class FileRegistry implements Registry {
     this.#reader.request();
   }
 
-  async put(document: RegistrationDocument): Promise<Outcome<Registration>> {
+  async put(document: RegistrationDocument): Promise<Outcome<Written>> {
     const { allowedTargets, path } = this.options;
     const decoded = decodeRegistration(document, { source: this.source, allowedTargets });
     if (!decoded.ok) return decoded;
-    const edited = await this.#edit((text) => {
-      const next = withService(text, document, path);
-      return next.ok ? succeeded({ text: next.value }) : next;
-    });
-    return edited.ok ? succeeded(decoded.value.value) : edited;
+    const { value: registration, warnings } = decoded.value;
+    const edited = await this.#edit((text) => withService(text, document, path));
+    if (!edited.ok) return edited;
+    return succeeded({ registration, change: edited.value.change, warnings });
   }
 
   async remove(service: string, instance?: string): Promise<Outcome<readonly string[]>> {
@@ -202,6 +207,7 @@ class FileRegistry implements Registry {
         const edited = change(before);
         if (!edited.ok) return edited;
         if ((await textOf(path)) !== before) continue;
+        if (edited.value.text === before) return edited;
         await mkdir(dirname(path), { recursive: true });
         await writeFileAtomic(path, edited.value.text);
         this.#text = undefined;

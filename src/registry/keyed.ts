@@ -7,6 +7,7 @@ import type { Outcome, Subject } from '../errors.js';
 import type { PolicyOverride, Registration, SourceName } from '../fleet/fleet.js';
 import { decodePolicy, decodeRegistration, identify } from './decode.js';
 import type { Entry } from './last_good.js';
+import type { Written } from './registry.js';
 import { isServiceName } from './schema.js';
 
 /** One key of the registry, without the prefix: `instances/claims/10.0.0.7:3000`. */
@@ -86,6 +87,12 @@ export function storedInstance<T extends KeyedText>(
     return document.ok && identify(document.value).id === id;
   });
   return atAddress ?? stored.find(({ key }) => key === instanceKey(name, id));
+}
+
+/** What writing `text` over `present` does. */
+export function changeOf(present: KeyedText | undefined, text: string): Written['change'] {
+  if (present === undefined) return 'added';
+  return present.text === text ? 'unchanged' : 'replaced';
 }
 
 function parsedJson(text: string, subject: Subject): Outcome<unknown> {

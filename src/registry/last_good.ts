@@ -52,8 +52,9 @@ export class LastGood<T> {
 }
 
 function inherited<T>(entry: Entry<T>, orphans: Map<string, Known<T>>): Known<T> | undefined {
+  if (entry.isHeirOf === undefined) return undefined;
   for (const [key, known] of orphans) {
-    if (known.value === undefined || entry.isHeirOf?.(known.value) !== true) continue;
+    if (known.value === undefined || !entry.isHeirOf(known.value)) continue;
     orphans.delete(key);
     return known;
   }

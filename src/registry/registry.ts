@@ -30,6 +30,15 @@ export interface RegistryListener {
 /** A registration as written by a person: JSON or YAML of the fields in the README. */
 export type RegistrationDocument = Readonly<Record<string, unknown>>;
 
+/** What a write has done. */
+export interface Written {
+  readonly registration: Registration;
+  /** `unchanged`: it was there word for word, and nothing was written. */
+  readonly change: 'added' | 'replaced' | 'unchanged';
+  /** Fields that are not acted on. */
+  readonly warnings: readonly Problem[];
+}
+
 export interface Registry {
   readonly source: SourceName;
 
@@ -41,7 +50,7 @@ export interface Registry {
    * Problems: `registration_invalid`, `write_conflict` (changed in between),
    * `registry_unreachable`.
    */
-  put(document: RegistrationDocument): Promise<Outcome<Registration>>;
+  put(document: RegistrationDocument): Promise<Outcome<Written>>;
 
   /**
    * Removes one instance, or all instances of the service that this registry wrote.

@@ -9,7 +9,7 @@ import { nearest } from '../config.js';
 import { failed, problem, reasonOf, succeeded } from '../errors.js';
 import type { Outcome } from '../errors.js';
 import { identify } from './decode.js';
-import type { RegistrationDocument } from './registry.js';
+import type { RegistrationDocument, Written } from './registry.js';
 
 /** What an entry is called: its service, and `host:port` where its url can be read. */
 interface EntryName {
@@ -35,12 +35,17 @@ export function nameOf(entry: unknown): EntryName {
   return { service: name, instance: id };
 }
 
+interface Edit {
+  readonly text: string;
+  readonly change: Written['change'];
+}
+
 /** The text with `entry` in it, in place of the one of the same name and address. */
 export function withService(
   text: string,
   entry: RegistrationDocument,
   path: string,
-): Outcome<string> {
+): Outcome<Edit> {
   const opened = open(text, path);
   if (!opened.ok) return opened;
   const document = opened.value;
@@ -49,9 +54,13 @@ export function withService(
   const present = services.items.find((item) =>
     isDeepStrictEqual(nameOf(plain(item, document)), wanted),
   );
+  if (isMap(present) && isDeepStrictEqual(plain(present, document), entry))
+    return succeeded({ text, change: 'unchanged' });
   if (isMap(present)) replaceFields(present, entry, document);
   else services.add(document.createNode(entry));
-  return written(document, path);
+  const edited = written(document, path);
+  const change = isMap(present) ? 'replaced' : 'added';
+  return edited.ok ? succeeded({ text: edited.value, change }) : edited;
 }
 
 interface Removal {

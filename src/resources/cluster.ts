@@ -61,6 +61,8 @@ export function serviceCluster(service: Service): Cluster {
       // Never balance onto hosts known to be bad: an agent is better told at once.
       healthy_panic_threshold: { value: 0 },
       locality_weighted_lb_config: {},
+      // Envoy would hold a change of health back for up to a second.
+      update_merge_window: duration(0),
     },
     // Without it a deregistered instance keeps its traffic while its check passes.
     ignore_health_on_host_removal: true,

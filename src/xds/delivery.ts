@@ -3,10 +3,17 @@
  * the responses due now come out. At most one response of a type is out at a
  * time; what changes meanwhile is merged into the next.
  */
-import type { ResourceKind, Snapshot } from '../snapshot/snapshot.js';
+import type { ResourceKind, ResourceSet, Snapshot } from '../snapshot/snapshot.js';
 import { changesBetween, type Changes } from './changes.js';
 import { pushOrder, type View } from './order.js';
-import { Subscription, type Answer, type Content, type Wish } from './subscription.js';
+import {
+  Subscription,
+  type Answer,
+  type Content,
+  type Variant,
+  type WholeWish,
+  type Wish,
+} from './subscription.js';
 
 /** What a request says besides its wishes: the response it answers, and whether it was refused. */
 export interface Verdict {
@@ -14,21 +21,37 @@ export interface Verdict {
   readonly refused: boolean;
 }
 
-export interface Response {
+/** What is to be said; it becomes a response when it gets its number. */
+export interface Draft {
+  readonly variant: Variant;
   readonly kind: ResourceKind;
-  readonly nonce: string;
   /** The snapshot it was taken from. */
   readonly version: string;
   readonly content: Content;
+  /** Where a response replaces everything: everything. */
+  readonly whole: ResourceSet | undefined;
+  /** That is not what the snapshot says, because the client is held back in part. */
+  readonly ownWhole: boolean;
 }
+
+export interface Response extends Draft {
+  /** Grows from response to response of a stream. */
+  readonly number: number;
+  readonly nonce: string;
+}
+
+/** Makes a response with a number above `after`; streams that are to hear the same may share it. */
+export type Numbering = (draft: Draft, after: number) => Response;
 
 type Step = (typeof pushOrder)[number];
 
 export class Delivery {
   readonly #subscriptions = new Map<ResourceKind, Subscription>();
+  #lastNumber = 0;
 
   constructor(
-    private readonly nextNonce: () => string,
+    private readonly variant: Variant,
+    private readonly numbered: Numbering,
     private snapshot: Snapshot | undefined,
   ) {}
 
@@ -36,13 +59,17 @@ export class Delivery {
     return this.#subscriptions.get(kind);
   }
 
-  receive(kind: ResourceKind, wish: Wish, verdict: Verdict): Answer {
-    const subscription = this.#subscriptions.get(kind) ?? new Subscription(kind);
+  receive(kind: ResourceKind, wish: Wish | WholeWish, verdict: Verdict): Answer {
+    const subscription = this.#subscriptions.get(kind) ?? new Subscription(kind, this.variant);
     this.#subscriptions.set(kind, subscription);
+    const present = this.snapshot?.resources[kind];
+    // Whoever wishes for the whole says it again with the answer to the newest response.
+    if ('names' in wish && subscription.isStale(verdict.nonce)) return { kind: 'stale' };
     const answer = verdict.refused
       ? subscription.refuse(verdict.nonce)
       : subscription.acknowledge(verdict.nonce);
-    subscription.change(wish, this.snapshot?.resources[kind]);
+    if ('names' in wish) subscription.replace(wish, present);
+    else subscription.change(wish, present);
     return answer;
   }
 
@@ -57,20 +84,37 @@ export class Delivery {
   /** Everything that may be sent now; it counts as sent. Nothing until a snapshot is known. */
   responses(): readonly Response[] {
     if (!this.snapshot) return [];
-    const { version, resources } = this.snapshot;
-    const view: View = { subscriptions: this.#subscriptions, resources };
+    const view: View = {
+      subscriptions: this.#subscriptions,
+      resources: this.snapshot.resources,
+    };
     const responses: Response[] = [];
     for (const step of pushOrder) {
       const subscription = this.#subscriptions.get(step.kind);
       if (!subscription || subscription.inFlight) continue;
       const content = dueContent(step, subscription, view);
       if (!content) continue;
-      const nonce = this.nextNonce();
-      subscription.sent(nonce, content);
+      const response = this.#response(subscription, content, this.snapshot);
+      subscription.sent(response.nonce, response.content);
       this.#insistOnFollowers(step, content);
-      responses.push({ kind: step.kind, nonce, version, content });
+      responses.push(response);
     }
     return responses;
+  }
+
+  #response(subscription: Subscription, content: Content, snapshot: Snapshot): Response {
+    const { kind, whole } = subscription;
+    const present = snapshot.resources[kind];
+    const all = whole ? sameOr(present, subscription.after(content)) : undefined;
+    const response = this.numbered(
+      {
+        ...{ variant: this.variant, kind, version: snapshot.version, content },
+        ...{ whole: all, ownWhole: all !== undefined && all !== present },
+      },
+      this.#lastNumber,
+    );
+    this.#lastNumber = response.number;
+    return response;
   }
 
   #insistOnFollowers(step: Step, content: Content): void {
@@ -93,9 +137,17 @@ function dueContent(step: Step, subscription: Subscription, view: View): Content
       // Asked for and never had: nothing depends on hearing that it does not exist.
       return !subscription.held.has(name) || mayRemove()(name);
     });
+    if (subscription.allOrNothing && ready.length < batch.length) continue;
     if (ready.length > 0) return new Map(ready.map((name) => [name, present.get(name)]));
   }
   return subscription.replyOwed && !anyPending ? new Map() : undefined;
+}
+
+/** The snapshot's own set where it says the same, so that what is made of it can be shared. */
+function sameOr(set: ResourceSet, other: ResourceSet): ResourceSet {
+  const same =
+    set.size === other.size && [...other].every(([name, resource]) => set.get(name) === resource);
+  return same ? set : other;
 }
 
 /** Conditions look at the whole stream, so they are only asked for when something is pending. */

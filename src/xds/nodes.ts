@@ -27,6 +27,8 @@ export interface KindStatus {
   /** Does it take all, or only what it names? */
   readonly wildcard: boolean;
   readonly inFlight: boolean;
+  /** It was sent a response and has not answered in time. */
+  readonly overdue?: boolean;
   /** It holds what the present snapshot says. */
   readonly settled: boolean;
   /** Names whose present form it has refused. */
@@ -41,9 +43,11 @@ interface Refusal {
   readonly at: number;
 }
 
+export type NodeKinds = Readonly<Partial<Record<ResourceKind, KindStatus>>>;
+
 export interface NodeStatus extends Identity {
   readonly connectedSince: number;
-  readonly kinds: Readonly<Partial<Record<ResourceKind, KindStatus>>>;
+  readonly kinds: NodeKinds;
   readonly lastRefusal: Refusal | undefined;
 }
 
@@ -51,6 +55,7 @@ export class Nodes {
   /** Grows with every change; `list` and `problems` tell what is then. */
   readonly revision = new Latest(0);
   readonly #connected = new Set<ConnectedNode>();
+  readonly #streams = new Map<string, number>();
 
   constructor(
     private readonly metrics: Metrics,
@@ -71,16 +76,29 @@ export class Nodes {
     );
   }
 
-  join(identity: Identity): ConnectedNode {
-    const node = new ConnectedNode(identity, this.clock, () => this.#touch());
+  /** How many streams there are of the node of this id. */
+  streamsOf(id: string): number {
+    return this.#streams.get(id) ?? 0;
+  }
+
+  join(identity: Identity, holdings: Held): ConnectedNode {
+    const node = new ConnectedNode(identity, holdings, {
+      clock: this.clock,
+      touch: () => this.#touch(),
+    });
     this.#connected.add(node);
-    this.metrics.nodes.set(this.#connected.size);
-    this.#touch();
+    this.#count(identity.id, 1);
     return node;
   }
 
   leave(node: ConnectedNode): void {
-    this.#connected.delete(node);
+    if (this.#connected.delete(node)) this.#count(node.identity.id, -1);
+  }
+
+  #count(id: string, difference: 1 | -1): void {
+    const streams = this.streamsOf(id) + difference;
+    if (streams > 0) this.#streams.set(id, streams);
+    else this.#streams.delete(id);
     this.metrics.nodes.set(this.#connected.size);
     this.#touch();
   }
@@ -90,30 +108,44 @@ export class Nodes {
   }
 }
 
+/** Tells what is held when it is asked. */
+interface Held {
+  kinds(): NodeKinds;
+}
+
+interface Surroundings {
+  readonly clock: Clock;
+  /** Something about this node is not what it was. */
+  readonly touch: () => void;
+}
+
 export class ConnectedNode {
-  #status: NodeStatus;
+  readonly touch: () => void;
+  readonly #clock: Clock;
+  readonly #connectedSince: number;
+  #lastRefusal: Refusal | undefined;
 
   constructor(
-    identity: Identity,
-    private readonly clock: Clock,
-    private readonly touch: () => void,
+    readonly identity: Identity,
+    private readonly held: Held,
+    { clock, touch }: Surroundings,
   ) {
-    const connectedSince = clock.now();
-    this.#status = { ...identity, connectedSince, kinds: {}, lastRefusal: undefined };
+    this.#clock = clock;
+    this.#connectedSince = clock.now();
+    this.touch = touch;
   }
 
   get status(): NodeStatus {
-    return this.#status;
-  }
-
-  report(kind: ResourceKind, status: KindStatus): void {
-    this.#status = { ...this.#status, kinds: { ...this.#status.kinds, [kind]: status } };
-    this.touch();
+    return {
+      ...this.identity,
+      connectedSince: this.#connectedSince,
+      kinds: this.held.kinds(),
+      lastRefusal: this.#lastRefusal,
+    };
   }
 
   refuse(kind: ResourceKind, names: readonly string[], message: string): void {
-    const lastRefusal = { kind, names, message, at: this.clock.now() };
-    this.#status = { ...this.#status, lastRefusal };
+    this.#lastRefusal = { kind, names, message, at: this.#clock.now() };
   }
 }
 

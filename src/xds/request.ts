@@ -1,21 +1,29 @@
-/** Requests as they come from the wire, checked before anything acts on them. */
+/** Requests of both variants as they come from the wire, checked before anything acts on them. */
 import { reasonOf } from '../errors.js';
 import { decode, type Output } from '../protos.js';
 import { audienceOf } from '../snapshot/audience.js';
 import { resourceKinds, typeUrls, type ResourceKind } from '../snapshot/snapshot.js';
 import type { Verdict } from './delivery.js';
+import { fieldsOf } from './fields.js';
 import type { Identity } from './nodes.js';
-import type { Wish } from './subscription.js';
+import type { Variant, WholeWish, Wish } from './subscription.js';
 
 /** What is wrong with a request, for the client alone. */
-export class InvalidRequest extends Error {}
+export class InvalidRequest extends Error {
+  constructor(
+    message: string,
+    readonly because: 'invalid' | 'too much' = 'invalid',
+  ) {
+    super(message);
+  }
+}
 
 export interface Request {
   readonly node: Node | undefined;
   /** Undefined: a type that is not delivered here. */
   readonly kind: ResourceKind | undefined;
   readonly typeUrl: string;
-  readonly wish: Wish;
+  readonly wish: Wish | WholeWish;
   readonly verdict: Verdict;
   /** Envoy's words about a refused response. */
   readonly complaint: string | undefined;
@@ -27,38 +35,89 @@ const kindByUrl: ReadonlyMap<string, ResourceKind> = new Map(
   resourceKinds.map((kind) => [typeUrls[kind], kind]),
 );
 
-export function readIncremental(bytes: Buffer): Request {
-  const message = decodeRequest(bytes);
-  if (!message.type_url) throw new InvalidRequest('type_url is required on an aggregated stream');
-  return {
-    node: message.node,
-    kind: kindByUrl.get(message.type_url),
-    typeUrl: message.type_url,
-    wish: {
-      subscribe: message.resource_names_subscribe ?? [],
-      unsubscribe: message.resource_names_unsubscribe ?? [],
-      held: message.initial_resource_versions ?? {},
-    },
-    verdict: {
-      nonce: message.response_nonce ?? '',
-      refused: message.error_detail !== undefined,
-    },
-    complaint: message.error_detail?.message?.trim(),
-  };
+export function readRequest(variant: Variant, bytes: Buffer): Request {
+  const { message, read, numbers } = forms[variant];
+  try {
+    const fields = collect(bytes);
+    const typeUrl = fields.text(numbers.typeUrl);
+    if (typeUrl === '') throw new InvalidRequest('type_url is required on an aggregated stream');
+    const node = fields.last(numbers.node);
+    const detail = fields.last(numbers.errorDetail);
+    return {
+      node: node && decode('envoy.config.core.v3.Node', node),
+      kind: kindByUrl.get(typeUrl),
+      typeUrl,
+      wish: read(fields),
+      verdict: { nonce: fields.text(numbers.nonce), refused: detail !== undefined },
+      complaint: detail && collect(detail).text(2).trim(),
+    };
+  } catch (error) {
+    if (error instanceof InvalidRequest) throw error;
+    throw new InvalidRequest(`this is no ${message}: ${reasonOf(error)}`);
+  }
 }
 
-function decodeRequest(bytes: Buffer) {
-  try {
-    return decode('envoy.service.discovery.v3.DeltaDiscoveryRequest', bytes);
-  } catch (error) {
-    throw new InvalidRequest(`this is no DeltaDiscoveryRequest: ${reasonOf(error)}`);
+interface Fields {
+  text(number: number): string;
+  texts(number: number): readonly string[];
+  last(number: number): Buffer | undefined;
+  all(number: number): readonly Buffer[];
+}
+
+interface Form {
+  readonly message: string;
+  /** Of the fields that both variants have. */
+  readonly numbers: Readonly<Record<'node' | 'typeUrl' | 'nonce' | 'errorDetail', number>>;
+  readonly read: (fields: Fields) => Wish | WholeWish;
+}
+
+const forms: Readonly<Record<Variant, Form>> = {
+  incremental: {
+    message: 'DeltaDiscoveryRequest',
+    numbers: { node: 1, typeUrl: 2, nonce: 6, errorDetail: 7 },
+    read: (fields) => ({
+      subscribe: fields.texts(3),
+      unsubscribe: fields.texts(4),
+      held: Object.fromEntries(
+        fields.all(5).map((entry) => {
+          const pair = collect(entry);
+          return [pair.text(1), pair.text(2)];
+        }),
+      ),
+    }),
+  },
+  'state of the world': {
+    message: 'DiscoveryRequest',
+    numbers: { node: 2, typeUrl: 4, nonce: 5, errorDetail: 6 },
+    read: (fields) => ({ names: fields.texts(3), returning: fields.text(1) !== '' }),
+  },
+};
+
+const none: readonly Buffer[] = [];
+
+function collect(message: Buffer): Fields {
+  const found = new Map<number, Buffer[]>();
+  for (const { number, bytes } of fieldsOf(message)) {
+    if (!bytes) continue;
+    const earlier = found.get(number);
+    if (earlier) earlier.push(bytes);
+    else found.set(number, [bytes]);
   }
+  const all = (number: number) => found.get(number) ?? none;
+  const last = (number: number) => all(number).at(-1);
+  return {
+    all,
+    last,
+    text: (number) => last(number)?.toString() ?? '',
+    texts: (number) => all(number).map((bytes) => bytes.toString()),
+  };
 }
 
 /** Who speaks: the first request of a stream has to say it. */
 export function identityOf(node: Node | undefined, address: string): Identity {
   if (!node?.id)
     throw new InvalidRequest('the first request must carry node.id: set node.id in the bootstrap');
+  if (node.id.length > 256) throw new InvalidRequest('node.id has more than 256 characters');
   const said = node.metadata?.fields?.['role']?.stringValue;
   const role = audienceOf(said);
   if (!role)

@@ -1,32 +1,96 @@
 /**
- * Responses as bytes. A protobuf message may be joined from pieces, so each
- * resource is encoded once, whatever the number of streams, and a response is
- * the pieces it needs.
+ * Responses of both variants as bytes. A protobuf message may be joined from
+ * pieces, so each resource is encoded once, whatever the number of streams;
+ * and what several streams are to hear is one response, encoded once.
  */
 import { encode } from '../protos.js';
 import { typeUrls, type Resource, type ResourceKind } from '../snapshot/snapshot.js';
-import type { Response } from './delivery.js';
+import type { Draft, Numbering, Response } from './delivery.js';
+import type { Variant } from './subscription.js';
 
-const message = 'envoy.service.discovery.v3.DeltaDiscoveryResponse';
-const pieces = new WeakMap<Resource, Buffer>();
+/** More of them are only remembered while streams differ much; then sharing gains nothing. */
+const sharedAtMost = 64;
 
-export function encodeIncremental({ kind, nonce, version, content }: Response): Buffer {
-  const present = [...content.values()].filter((resource) => resource !== undefined);
-  const head = encode(message, {
-    type_url: typeUrls[kind],
-    nonce,
-    system_version_info: version,
-    removed_resources: [...content].filter(([, gone]) => !gone).map(([name]) => name),
-  });
-  return Buffer.concat([head, ...present.map((resource) => pieceOf(kind, resource))]);
+/** One counter for all streams: a nonce of another stream fits only where the bytes do. */
+export function sharedNumbering(): Numbering {
+  const shared = new Map<string, Response>();
+  let count = 0;
+  return (draft, after) => {
+    const key = keyOf(draft);
+    const known = key === undefined ? undefined : shared.get(key);
+    if (known && known.number > after) return known;
+    const number = ++count;
+    const response = { ...draft, number, nonce: number.toString(36) };
+    if (key === undefined) return response;
+    shared.delete(key);
+    shared.set(key, response);
+    for (const oldest of shared.keys()) {
+      if (shared.size <= sharedAtMost) break;
+      shared.delete(oldest);
+    }
+    return response;
+  };
 }
 
-function pieceOf(kind: ResourceKind, resource: Resource): Buffer {
-  const known = pieces.get(resource);
+/** Within one snapshot the names tell the content. */
+function keyOf({ variant, kind, version, content, ownWhole }: Draft): string | undefined {
+  if (ownWhole) return undefined;
+  return `${variant} ${kind} ${version} ${[...content.keys()].join('\0')}`;
+}
+
+const encoded = new WeakMap<Response, Buffer>();
+
+export function encodeResponse(response: Response): Buffer {
+  const known = encoded.get(response);
   if (known) return known;
-  const { name, version, bytes } = resource;
+  const bytes = Buffer.concat(forms[response.variant](response));
+  encoded.set(response, bytes);
+  return bytes;
+}
+
+const forms: Readonly<Record<Variant, (response: Response) => Buffer[]>> = {
+  incremental({ kind, nonce, version, content }) {
+    const head = encode('envoy.service.discovery.v3.DeltaDiscoveryResponse', {
+      type_url: typeUrls[kind],
+      nonce,
+      system_version_info: version,
+      removed_resources: [...content].filter(([, present]) => !present).map(([name]) => name),
+    });
+    return [head, ...presentIn(content.values()).map((each) => versionedPiece(kind, each))];
+  },
+  'state of the world'({ kind, nonce, version, content, whole }) {
+    const head = encode('envoy.service.discovery.v3.DiscoveryResponse', {
+      type_url: typeUrls[kind],
+      nonce,
+      version_info: version,
+    });
+    return [head, ...presentIn((whole ?? content).values()).map((each) => barePiece(kind, each))];
+  },
+};
+
+const presentIn = (resources: Iterable<Resource | undefined>): Resource[] =>
+  [...resources].filter((resource) => resource !== undefined);
+
+const versionedPiece = remembered((kind, { name, version, bytes }) => {
   const any = { type_url: typeUrls[kind], value: bytes };
-  const piece = encode(message, { resources: [{ name, version, resource: any }] });
-  pieces.set(resource, piece);
-  return piece;
+  return encode('envoy.service.discovery.v3.DeltaDiscoveryResponse', {
+    resources: [{ name, version, resource: any }],
+  });
+});
+
+const barePiece = remembered((kind, { bytes }) =>
+  encode('envoy.service.discovery.v3.DiscoveryResponse', {
+    resources: [{ type_url: typeUrls[kind], value: bytes }],
+  }),
+);
+
+function remembered(make: (kind: ResourceKind, resource: Resource) => Buffer) {
+  const pieces = new WeakMap<Resource, Buffer>();
+  return (kind: ResourceKind, resource: Resource): Buffer => {
+    const known = pieces.get(resource);
+    if (known) return known;
+    const piece = make(kind, resource);
+    pieces.set(resource, piece);
+    return piece;
+  };
 }

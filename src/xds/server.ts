@@ -1,5 +1,5 @@
 /**
- * The gRPC face of xDS: aggregated, incremental discovery.
+ * The gRPC face of xDS: aggregated discovery in both variants.
  *
  * Messages pass as raw buffers, so that one encoding serves every stream. The
  * port is listened on by a server of our own, because the one of grpc-js has
@@ -9,22 +9,24 @@ import { createServer, type AddressInfo, type Server as SocketServer } from 'nod
 import { Server, ServerCredentials, status, type ServerDuplexStream } from '@grpc/grpc-js';
 import type { Clock } from '../clock.js';
 import { failed, problem, reasonOf, succeeded, type Outcome } from '../errors.js';
-import type { Latest } from '../latest.js';
 import type { Log } from '../log.js';
 import type { Metrics } from '../metrics.js';
 import { discoveryService } from '../protos.js';
-import type { Audience } from '../snapshot/audience.js';
-import type { Snapshot } from '../snapshot/snapshot.js';
-import { changesBetween } from './changes.js';
+import { defaultLimits, type Limits } from './limits.js';
 import { Nodes } from './nodes.js';
-import { Stream, type StreamContext } from './stream.js';
+import { sharedNumbering } from './response.js';
+import type { Ending, Sink } from './stream.js';
+import { Streams, type Snapshots } from './streams.js';
+import type { Variant } from './subscription.js';
 
 interface XdsOptions {
   readonly host: string;
   /** 0: any free port. */
   readonly port: number;
   /** Undefined until the first snapshot: until then nothing is sent. */
-  readonly snapshots: Readonly<Record<Audience, Latest<Snapshot | undefined>>>;
+  readonly snapshots: Snapshots;
+  /** Those that differ from the defaults. */
+  readonly limits?: Partial<Limits>;
   readonly metrics: Metrics;
   readonly clock: Clock;
   readonly log: Log;
@@ -33,26 +35,36 @@ interface XdsOptions {
 export interface XdsServer {
   readonly port: number;
   readonly nodes: Nodes;
-  /** Ends every stream and resolves when the port is free, at the latest after the deadline. */
+  /**
+   * Takes nobody in any more, tells every client to go elsewhere, ends the
+   * streams one by one, and resolves when the port is free: at the latest
+   * after the deadline.
+   */
   stop(deadlineMs?: number): Promise<void>;
 }
 
 const listenBacklog = 4096;
-const grpcOptions = {
-  'grpc.keepalive_time_ms': 30_000,
-  'grpc.keepalive_timeout_ms': 10_000,
-};
 
 type Call = ServerDuplexStream<Buffer, Buffer>;
 
 export async function startXdsServer(options: XdsOptions): Promise<Outcome<XdsServer>> {
-  const server = new Server(grpcOptions);
+  const limits = { ...defaultLimits, ...options.limits };
+  const server = new Server(grpcOptions(limits));
   const nodes = new Nodes(options.metrics, options.clock);
-  const calls = new Map<Stream, Call>();
-  const context = contextOf(options, nodes);
-  server.addService(rawService(), {
-    deltaAggregatedResources: (call: Call) => carry(call, calls, context),
-  });
+  const { metrics, clock, log, snapshots } = options;
+  const context = {
+    ...{ limits, nodes, metrics, clock, log, numbered: sharedNumbering() },
+    snapshotFor: (audience: keyof Snapshots) => snapshots[audience].value,
+  };
+  const streams = new Streams(context, snapshots);
+  const { StreamAggregatedResources, DeltaAggregatedResources } = discoveryService();
+  server.addService(
+    { whole: raw(StreamAggregatedResources.path), delta: raw(DeltaAggregatedResources.path) },
+    {
+      whole: (call: Call) => carry(call, 'state of the world', streams),
+      delta: (call: Call) => carry(call, 'incremental', streams),
+    },
+  );
   const injector = server.createConnectionInjector(ServerCredentials.createInsecure());
   const sockets = createServer((socket) => {
     socket.setNoDelay(true);
@@ -60,78 +72,63 @@ export async function startXdsServer(options: XdsOptions): Promise<Outcome<XdsSe
   });
   const port = await listen(sockets, options);
   if (!port.ok) {
+    streams.drain(0);
     server.forceShutdown();
     return port;
   }
-  const unsubscribe = publishTo(calls, options.snapshots);
-  options.log.info({ host: options.host, port: port.value }, 'xDS is served');
-  const stop = async (deadlineMs = 2_000) => {
-    unsubscribe();
+  log.info({ host: options.host, port: port.value }, 'xDS is served');
+  const stop = async (deadlineMs = 5_000) => {
     sockets.close();
-    for (const call of calls.values())
-      call.emit('error', { code: status.UNAVAILABLE, details: 'the control plane is stopping' });
-    await shutdown(server, deadlineMs);
+    const ended = shutdown(server, deadlineMs);
+    streams.drain(deadlineMs * 0.7);
+    await ended;
   };
   return succeeded({ port: port.value, nodes, stop });
 }
 
-function contextOf({ snapshots, metrics, log }: XdsOptions, nodes: Nodes): StreamContext {
-  // One counter for all streams: a nonce of another stream never fits.
-  let responses = 0;
-  return {
-    snapshotFor: (audience) => snapshots[audience].value,
-    nextNonce: () => (++responses).toString(36),
-    nodes,
-    metrics,
-    log,
-  };
-}
+const grpcOptions = (limits: Limits) => ({
+  'grpc.keepalive_time_ms': limits.keepaliveMs,
+  'grpc.keepalive_timeout_ms': limits.keepaliveAnswerMs,
+  // grpc-js itself adds the jitter of a tenth.
+  'grpc.max_connection_age_ms': limits.connectionAgeMs,
+  'grpc.max_connection_age_grace_ms': limits.connectionGraceMs,
+  'grpc.max_concurrent_streams': limits.streamsPerConnection,
+  'grpc.max_receive_message_length': limits.requestBytes,
+  'grpc.enable_channelz': 0,
+});
 
-function rawService() {
-  const { path } = discoveryService().DeltaAggregatedResources;
+function raw(path: string) {
   const pass = (bytes: Buffer) => bytes;
   return {
-    deltaAggregatedResources: {
-      path,
-      requestStream: true,
-      responseStream: true,
-      requestSerialize: pass,
-      requestDeserialize: pass,
-      responseSerialize: pass,
-      responseDeserialize: pass,
-    },
+    path,
+    requestStream: true,
+    responseStream: true,
+    requestSerialize: pass,
+    requestDeserialize: pass,
+    responseSerialize: pass,
+    responseDeserialize: pass,
   };
 }
 
-function carry(call: Call, calls: Map<Stream, Call>, context: StreamContext): void {
-  const sink = {
-    write: (bytes: Buffer) => void call.write(bytes),
-    refuse: (details: string) =>
-      void call.emit('error', { code: status.INVALID_ARGUMENT, details }),
-  };
-  const stream = new Stream(sink, call.getPeer(), context);
-  const close = () => {
-    calls.delete(stream);
-    stream.close();
-  };
-  calls.set(stream, call);
-  call.on('data', (bytes: Buffer) => stream.receive(bytes));
-  call.on('end', () => call.end());
-  for (const event of ['end', 'error', 'cancelled', 'close']) call.on(event, close);
-}
+const codes: Readonly<Record<Ending['because'], status>> = {
+  invalid: status.INVALID_ARGUMENT,
+  'too much': status.RESOURCE_EXHAUSTED,
+  stopping: status.UNAVAILABLE,
+};
 
-function publishTo(calls: ReadonlyMap<Stream, Call>, snapshots: XdsOptions['snapshots']) {
-  const stops = (Object.keys(snapshots) as Audience[]).map((audience) => {
-    let previous: Snapshot | undefined;
-    return snapshots[audience].subscribe((snapshot) => {
-      if (!snapshot) return;
-      const changes = changesBetween(previous, snapshot);
-      previous = snapshot;
-      for (const stream of calls.keys())
-        if (stream.audience === audience) stream.publish(snapshot, changes);
-    });
+function carry(call: Call, variant: Variant, streams: Streams): void {
+  const sink: Sink = {
+    address: call.getPeer(),
+    variant,
+    write: (bytes) => void call.write(bytes),
+    end: ({ because, reason }) =>
+      void call.emit('error', { code: codes[because], details: reason }),
+  };
+  const closed = streams.open(sink, (stream) => {
+    call.on('data', (bytes: Buffer) => stream.receive(bytes));
+    call.on('end', () => call.end());
   });
-  return () => stops.forEach((stop) => stop());
+  for (const event of ['end', 'error', 'cancelled', 'close']) call.on(event, closed);
 }
 
 async function listen(sockets: SocketServer, options: XdsOptions): Promise<Outcome<number>> {

@@ -6,81 +6,111 @@
  * Envoy that comes back names all its types in one go, and what it holds of
  * one decides what may be removed of another.
  */
+import type { Clock } from '../clock.js';
 import type { Log } from '../log.js';
 import type { Metrics } from '../metrics.js';
 import type { Audience } from '../snapshot/audience.js';
-import {
-  resourceKinds,
-  type ResourceKind,
-  type ResourceSet,
-  type Snapshot,
-} from '../snapshot/snapshot.js';
+import type { ResourceKind, Snapshot } from '../snapshot/snapshot.js';
 import type { Changes } from './changes.js';
-import { Delivery, type Response } from './delivery.js';
+import { Delivery, type Numbering } from './delivery.js';
+import { Holdings } from './holdings.js';
+import type { Limits } from './limits.js';
 import type { ConnectedNode, Nodes } from './nodes.js';
-import { identityOf, InvalidRequest, readIncremental, type Request } from './request.js';
-import { encodeIncremental } from './response.js';
-import type { Answer, Subscription } from './subscription.js';
+import { identityOf, InvalidRequest, readRequest, type Request } from './request.js';
+import { encodeResponse } from './response.js';
+import type { Answer, Variant } from './subscription.js';
+
+/** Why a stream is ended by us. */
+export interface Ending {
+  readonly because: 'invalid' | 'too much' | 'stopping';
+  readonly reason: string;
+}
 
 /** Where a stream writes to; kept small so that another transport can take gRPC's place. */
-interface Sink {
+export interface Sink {
+  /** Where it leads. */
+  readonly address: string;
+  readonly variant: Variant;
   write(bytes: Buffer): void;
-  /** Ends the stream because of what the client sent. */
-  refuse(reason: string): void;
+  end(ending: Ending): void;
 }
 
 /** What all streams share. */
 export interface StreamContext {
   readonly snapshotFor: (audience: Audience) => Snapshot | undefined;
-  readonly nextNonce: () => string;
+  readonly numbered: Numbering;
+  readonly limits: Limits;
   readonly nodes: Nodes;
   readonly metrics: Metrics;
+  readonly clock: Clock;
   readonly log: Log;
 }
 
 interface Session {
   readonly node: ConnectedNode;
   readonly delivery: Delivery;
+  readonly holdings: Holdings;
 }
 
 export class Stream {
   #session: Session | undefined;
   #open = true;
   #flushing: NodeJS.Immediate | undefined;
-  /** The snapshot each type's last response was taken from, acknowledged or not. */
-  readonly #sentVersions = new Map<ResourceKind, string>();
-  readonly #acknowledgedVersions = new Map<ResourceKind, string>();
-  #present: Snapshot | undefined;
+  readonly #openedAt: number;
 
   constructor(
     private readonly sink: Sink,
-    private readonly address: string,
     private readonly context: StreamContext,
-  ) {}
+  ) {
+    this.#openedAt = context.clock.now();
+  }
 
   get audience(): Audience | undefined {
-    return this.#session?.node.status.role;
+    return this.#session?.node.identity.role;
   }
 
   receive(bytes: Buffer): void {
     if (!this.#open) return;
     try {
-      this.#act(readIncremental(bytes));
+      this.#act(readRequest(this.sink.variant, bytes));
     } catch (error) {
       if (!(error instanceof InvalidRequest)) throw error;
-      this.context.log.warn({ ...this.#who(), reason: error.message }, 'refused an xDS stream');
-      this.close();
-      this.sink.refuse(error.message);
+      this.end({ because: error.because, reason: error.message });
     }
   }
 
   publish(snapshot: Snapshot, changes: Changes): void {
     if (!this.#session) return;
-    this.#present = snapshot;
+    this.#session.holdings.present = snapshot;
     this.#session.delivery.publish(snapshot, changes);
     this.#flush(this.#session);
-    for (const kind of resourceKinds)
-      if (changes[kind].length > 0) this.#report(this.#session, kind);
+    this.#session.node.touch();
+  }
+
+  /** Looks for answers that are awaited too long. */
+  inspect(): void {
+    const { clock, limits, metrics, log } = this.context;
+    const since = clock.now() - limits.answerMs;
+    if (!this.#session) {
+      const reason = `no request came within ${limits.answerMs} ms: the first says who you are`;
+      if (this.#openedAt <= since) this.end({ because: 'invalid', reason });
+      return;
+    }
+    for (const kind of this.#session.holdings.fallOverdue(since)) {
+      metrics.ackTimeouts.inc({ type: kind });
+      log.warn({ ...this.#who(), kind }, 'an Envoy has not answered a response in time');
+      this.#session.node.touch();
+    }
+  }
+
+  end(ending: Ending): void {
+    if (!this.#open) return;
+    if (ending.because !== 'stopping') {
+      this.context.metrics.refusedStreams.inc({ reason: ending.because });
+      this.context.log.warn({ ...this.#who(), reason: ending.reason }, 'refused an xDS stream');
+    }
+    this.close();
+    this.sink.end(ending);
   }
 
   close(): void {
@@ -95,18 +125,22 @@ export class Stream {
 
   #act(request: Request): void {
     const session = this.#session ?? this.#begin(request);
-    const { id } = session.node.status;
+    const { id } = session.node.identity;
     if (request.node?.id && request.node.id !== id)
       throw new InvalidRequest(`this stream is of node "${id}", not of "${request.node.id}"`);
     const { kind } = request;
     if (!kind) {
-      this.context.log.debug(
-        { ...this.#who(), type: request.typeUrl },
-        'asked for an unknown type',
-      );
+      const type = request.typeUrl.slice(0, 200);
+      this.context.log.debug({ ...this.#who(), type }, 'asked for an unknown type');
       return;
     }
     const answer = session.delivery.receive(kind, request.wish, request.verdict);
+    const { namesPerSubscription } = this.context.limits;
+    if ((session.delivery.subscription(kind)?.named ?? 0) > namesPerSubscription)
+      throw new InvalidRequest(
+        `a subscription may have ${namesPerSubscription} names, and this one of ${kind} has more`,
+        'too much',
+      );
     this.#record(session, kind, { answer, complaint: request.complaint });
     this.#flushing ??= setImmediate(() => {
       this.#flushing = undefined;
@@ -116,70 +150,53 @@ export class Stream {
 
   /** The first request says who the client is. */
   #begin(request: Request): Session {
-    const identity = identityOf(request.node, this.address);
-    this.#present = this.context.snapshotFor(identity.role);
-    const session = {
-      node: this.context.nodes.join(identity),
-      delivery: new Delivery(this.context.nextNonce, this.#present),
-    };
+    const { nodes, limits, snapshotFor, numbered, log } = this.context;
+    const identity = identityOf(request.node, this.sink.address);
+    if (nodes.streamsOf(identity.id) >= limits.streamsPerNode)
+      throw new InvalidRequest(
+        `node "${identity.id}" has ${limits.streamsPerNode} streams already; every Envoy needs ` +
+          'a node.id of its own',
+        'too much',
+      );
+    const snapshot = snapshotFor(identity.role);
+    const delivery = new Delivery(this.sink.variant, numbered, snapshot);
+    const holdings = new Holdings(delivery, snapshot);
+    const session = { node: nodes.join(identity, holdings), delivery, holdings };
     this.#session = session;
-    this.context.log.info({ ...this.#who(), version: identity.version }, 'an Envoy has joined');
+    log.info({ ...this.#who(), version: identity.version }, 'an Envoy has joined');
     return session;
   }
 
-  #flush(session: Session): void {
-    const responses = session.delivery.responses();
-    for (const response of responses) {
-      this.#send(response);
-      this.#report(session, response.kind);
+  #flush({ delivery, holdings, node }: Session): void {
+    const { metrics, clock } = this.context;
+    for (const response of delivery.responses()) {
+      holdings.sent(response, clock.now());
+      metrics.responses.inc({ type: response.kind });
+      this.sink.write(encodeResponse(response));
+      node.touch();
     }
-  }
-
-  #send(response: Response): void {
-    this.#sentVersions.set(response.kind, response.version);
-    this.context.metrics.responses.inc({ type: response.kind });
-    this.sink.write(encodeIncremental(response));
   }
 
   #record(
-    session: Session,
+    { node, holdings }: Session,
     kind: ResourceKind,
     { answer, complaint = '' }: { answer: Answer; complaint: string | undefined },
   ): void {
-    const sent = this.#sentVersions.get(kind);
-    if (answer.kind === 'acknowledged' && sent !== undefined)
-      this.#acknowledgedVersions.set(kind, sent);
+    if (answer.kind !== 'stale') holdings.answered(kind, answer.kind);
     if (answer.kind === 'refused') {
       const names = [...answer.content.keys()];
-      session.node.refuse(kind, names, complaint);
+      node.refuse(kind, names, complaint.slice(0, 4_000));
       this.context.metrics.nacks.inc({ type: kind });
-      const words = { ...this.#who(), kind, names: names.slice(0, 10), complaint };
-      this.context.log.warn(words, 'an Envoy refused resources and keeps what it held');
+      const words = { kind, names: names.slice(0, 10), complaint: complaint.slice(0, 4_000) };
+      this.context.log.warn(
+        { ...this.#who(), ...words },
+        'an Envoy refused resources and keeps what it held',
+      );
     }
-    this.#report(session, kind);
-  }
-
-  #report({ node, delivery }: Session, kind: ResourceKind): void {
-    const subscription = delivery.subscription(kind);
-    if (!subscription) return;
-    const acknowledged = this.#acknowledgedVersions.get(kind);
-    node.report(kind, statusOf(subscription, this.#present?.resources[kind], acknowledged));
+    node.touch();
   }
 
   #who(): { node: string | undefined; address: string } {
-    return { node: this.#session?.node.status.id, address: this.address };
+    return { node: this.#session?.node.identity.id, address: this.sink.address };
   }
 }
-
-const statusOf = (
-  subscription: Subscription,
-  present: ResourceSet | undefined,
-  acknowledged: string | undefined,
-) => ({
-  acknowledged,
-  held: subscription.held.size,
-  wildcard: subscription.wildcard,
-  inFlight: subscription.inFlight !== undefined,
-  settled: subscription.settled,
-  refused: present ? subscription.refused(present) : [],
-});

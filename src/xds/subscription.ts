@@ -6,12 +6,22 @@
  */
 import type { Resource, ResourceKind, ResourceSet } from '../snapshot/snapshot.js';
 
-/** The part of a request that is about subscription and acknowledgement. */
+/** Does a response say what changed, or (of clusters and listeners) all there is? */
+export type Variant = 'incremental' | 'state of the world';
+
+/** How the wishes of a client change. */
 export interface Wish {
   readonly subscribe: readonly string[];
   readonly unsubscribe: readonly string[];
   /** What the client holds from an earlier stream: name → version. First request only. */
   readonly held: Readonly<Record<string, string>>;
+}
+
+/** All that a client of the state of the world wishes. */
+export interface WholeWish {
+  readonly names: readonly string[];
+  /** It holds something of an earlier stream, without saying what. First request only. */
+  readonly returning: boolean;
 }
 
 /** One response: each name with what it is now, or undefined where it is gone. */
@@ -29,6 +39,11 @@ const wildcardByDefault: ReadonlySet<ResourceKind> = new Set(['cluster', 'listen
 export class Subscription {
   #wildcard = false;
   #begun = false;
+  /** Was anything ever named? From then on an empty list means nothing. */
+  #everNamed = false;
+  /** The client holds what we do not know, and would delete what a whole response leaves out. */
+  #holdsUnknown = false;
+  #lastNonce: string | undefined;
   readonly #names = new Set<string>();
   /** What the client has acknowledged. */
   readonly #held = new Map<string, Resource>();
@@ -44,7 +59,29 @@ export class Subscription {
   #inFlight: { readonly nonce: string; readonly content: Content } | undefined;
   #replyOwed = false;
 
-  constructor(readonly kind: ResourceKind) {}
+  constructor(
+    readonly kind: ResourceKind,
+    private readonly variant: Variant = 'incremental',
+  ) {}
+
+  /** Does every response carry all that the client is to hold? */
+  get whole(): boolean {
+    return this.variant === 'state of the world' && wildcardByDefault.has(this.kind);
+  }
+
+  /** Must a response bring everything, because it replaces what nobody here knows? */
+  get allOrNothing(): boolean {
+    return this.whole && this.#holdsUnknown;
+  }
+
+  /** All that the client holds once it has taken `content`. */
+  after(content: Content): ResourceSet {
+    const all = new Map(this.#held);
+    for (const [name, resource] of content)
+      if (resource) all.set(name, resource);
+      else all.delete(name);
+    return all;
+  }
 
   get wildcard(): boolean {
     return this.#wildcard;
@@ -81,7 +118,27 @@ export class Subscription {
     return this.#names.has(name);
   }
 
-  /** Subscription changes count whatever the nonce of the request that brings them. */
+  /** Does a request with this nonce answer an older response than the last? */
+  isStale(nonce: string): boolean {
+    return nonce !== '' && this.#lastNonce !== undefined && nonce !== this.#lastNonce;
+  }
+
+  /** The state of the world is wished for as a whole; what counts is how that differs. */
+  replace({ names, returning }: WholeWish, present: ResourceSet | undefined): void {
+    if (!this.#begun) this.#holdsUnknown = returning;
+    const wanted = new Set(names);
+    const takesAll =
+      wanted.delete(everything) ||
+      (names.length === 0 && !this.#everNamed && wildcardByDefault.has(this.kind));
+    const subscribe = [...wanted].filter((name) => !this.#names.has(name));
+    const unsubscribe = [...this.#names].filter((name) => !wanted.has(name));
+    if (takesAll && !this.#wildcard) subscribe.push(everything);
+    if (!takesAll && this.#wildcard) unsubscribe.push(everything);
+    this.#everNamed ||= names.length > 0;
+    this.change({ subscribe, unsubscribe, held: {} }, present);
+  }
+
+  /** Incremental wishes count whatever the nonce of the request that brings them. */
   change(wish: Wish, present: ResourceSet | undefined): void {
     const first = !this.#begun;
     this.#begun = true;
@@ -131,6 +188,11 @@ export class Subscription {
 
   isPending(name: string, present: ResourceSet): boolean {
     if (!this.#due.has(name)) return false;
+    if (this.#goesUntold(name, present)) {
+      this.#due.delete(name);
+      this.#insisted.delete(name);
+      return false;
+    }
     if (!this.#insisted.has(name) && this.#isTold(name, present)) {
       this.#due.delete(name);
       return false;
@@ -145,6 +207,7 @@ export class Subscription {
 
   sent(nonce: string, content: Content): void {
     this.#inFlight = { nonce, content };
+    this.#lastNonce = nonce;
     this.#replyOwed = false;
     for (const name of content.keys()) {
       this.#due.delete(name);
@@ -155,6 +218,7 @@ export class Subscription {
   acknowledge(nonce: string): Answer {
     const content = this.#land(nonce);
     if (!content) return { kind: 'stale' };
+    this.#holdsUnknown = false;
     for (const [name, resource] of content) {
       if (!this.wants(name)) continue;
       if (resource) this.#held.set(name, resource);
@@ -224,8 +288,8 @@ export class Subscription {
         if (!this.#names.has(known)) this.#forget(known);
     } else if (this.#names.delete(name)) {
       // Under the wildcard the client must hear whether it still has it.
-      if (this.#wildcard) this.#insistByClient(name);
-      else this.#forget(name);
+      if (!this.#wildcard) this.#forget(name);
+      else if (this.variant === 'incremental') this.#insistByClient(name);
     }
   }
 
@@ -261,6 +325,11 @@ export class Subscription {
     const inFlight = this.#inFlight?.content;
     const told = inFlight?.has(name) === true ? inFlight.get(name) : this.#held.get(name);
     return present.get(name)?.version === told?.version;
+  }
+
+  /** The state of the world has no word for an assignment or a route that is gone. */
+  #goesUntold(name: string, present: ResourceSet): boolean {
+    return this.variant === 'state of the world' && !this.whole && !present.has(name);
   }
 
   #isRefused(name: string, present: ResourceSet): boolean {

@@ -113,7 +113,7 @@ describe('registries that fail while agents call', function () {
     expect(Math.min(outer.done, inner.done)).to.be.greaterThan(0);
   }
 
-  it('Consul crashes and comes back empty: what it held is held until it registers again', async () => {
+  it('Consul crashes and comes back empty: what it held stays until it is back', async () => {
     await unharmed(async () => {
       await consul.kill();
       await lost(mcpx, 'consul');

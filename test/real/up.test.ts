@@ -9,8 +9,9 @@ import { descendantsOf, listenerOf, stillRunning, type Running } from './parts/p
 import { register } from './parts/registering.js';
 import { startServer, stopServers } from './parts/servers.js';
 
+/** Once it has ended and all that it wrote was read. */
 const exitOf = async (mcpx: Mcpx): Promise<number | null> =>
-  mcpx.process.exitCode ?? new Promise((resolve) => mcpx.process.once('exit', resolve));
+  new Promise((resolve) => mcpx.process.once('close', (code) => resolve(code)));
 
 describe('mcpx up', () => {
   after(stopServers);
@@ -56,6 +57,15 @@ describe('mcpx up', () => {
     mcpx.process.kill('SIGKILL');
     await eventually('every process is gone', () => stillRunning(running).length === 0);
     await mcpx.stop();
+  });
+
+  it('starts well in the folder of a run that was killed', async () => {
+    const killed = await startMcpx({ arguments: ['--demo'] });
+    killed.process.kill('SIGKILL');
+    await exitOf(killed);
+    const again = await launchMcpx({ arguments: ['--demo', '--once'], data: killed.data });
+    expect(await exitOf(again), again.output()).to.equal(0);
+    await again.stop();
   });
 
   it('names every port that is taken, with the key that changes it', async () => {

@@ -1,6 +1,13 @@
-/** A real gRPC client of the aggregated, incremental stream, that says exactly what a test says. */
-import { Client, credentials, type ClientDuplexStream, type StatusObject } from '@grpc/grpc-js';
+/** Real gRPC clients of the aggregated streams, that say exactly what a test says. */
+import {
+  Client,
+  credentials,
+  type ClientDuplexStream,
+  type ClientOptions,
+  type StatusObject,
+} from '@grpc/grpc-js';
 import { decode, discoveryService, encode, type Input, type Output } from '../../src/protos.js';
+import type { Variant } from '../../src/xds/subscription.js';
 import { typeUrls, type ResourceKind } from '../../src/snapshot/snapshot.js';
 
 export type Response = Output<'envoy.service.discovery.v3.DeltaDiscoveryResponse'>;
@@ -10,62 +17,43 @@ const kinds = new Map<string | undefined, ResourceKind>(
   Object.entries(typeUrls).map(([kind, url]) => [url, kind as ResourceKind]),
 );
 
-export class WireClient {
+/** A stream of raw messages of either variant. */
+export class RawClient {
   readonly #client: Client;
-  readonly #call: ClientDuplexStream<Buffer, Buffer>;
-  readonly #arrived: Response[] = [];
+  protected readonly call: ClientDuplexStream<Buffer, Buffer>;
+  readonly #arrived: Buffer[] = [];
   readonly #wakers: (() => void)[] = [];
   readonly ended: Promise<StatusObject>;
 
-  constructor(port: number) {
+  constructor(port: number, variant: Variant, options: ClientOptions = {}) {
     const pass = (bytes: Buffer) => bytes;
-    this.#client = new Client(`127.0.0.1:${port}`, credentials.createInsecure());
-    const { path } = discoveryService().DeltaAggregatedResources;
-    this.#call = this.#client.makeBidiStreamRequest(path, pass, pass);
-    this.#call.on('data', (bytes: Buffer) => {
-      this.#arrived.push(decode('envoy.service.discovery.v3.DeltaDiscoveryResponse', bytes));
+    this.#client = new Client(`127.0.0.1:${port}`, credentials.createInsecure(), options);
+    const { DeltaAggregatedResources, StreamAggregatedResources } = discoveryService();
+    const { path } =
+      variant === 'incremental' ? DeltaAggregatedResources : StreamAggregatedResources;
+    this.call = this.#client.makeBidiStreamRequest(path, pass, pass);
+    this.call.on('data', (bytes: Buffer) => {
+      this.#arrived.push(bytes);
       for (const wake of this.#wakers.splice(0)) wake();
     });
-    this.#call.on('error', () => undefined);
-    this.ended = new Promise((resolve) => this.#call.on('status', resolve));
-  }
-
-  /** The first request of a stream, as Envoy writes it. */
-  begin(kind: ResourceKind, more: Request = {}, id = 'edge-1'): void {
-    const node = {
-      id,
-      cluster: 'edge',
-      user_agent_name: 'envoy',
-      user_agent_build_version: { version: { major_number: 1, minor_number: 40 } },
-    };
-    this.send({ type_url: typeUrls[kind], node, ...more });
-  }
-
-  ask(kind: ResourceKind, more: Request = {}): void {
-    this.send({ type_url: typeUrls[kind], ...more });
-  }
-
-  send(request: Request): void {
-    this.sendBytes(encode('envoy.service.discovery.v3.DeltaDiscoveryRequest', request));
+    this.call.on('error', () => undefined);
+    this.ended = new Promise((resolve) => this.call.on('status', resolve));
   }
 
   sendBytes(bytes: Buffer): void {
-    this.#call.write(bytes);
+    this.call.write(bytes);
   }
 
-  acknowledge(response: Response, more: Request = {}): void {
-    this.send({ type_url: response.type_url, response_nonce: response.nonce, ...more });
+  /** Reads nothing more: what is sent fills the windows of the connection. */
+  stopReading(): void {
+    this.call.pause();
   }
 
-  refuse(response: Response, message: string): void {
-    this.acknowledge(response, { error_detail: { code: 13, message } });
-  }
-
-  /** The next response, in the order of arrival. */
-  async next(): Promise<Response> {
+  /** The next message, in the order of arrival. */
+  protected async nextBytes(): Promise<Buffer> {
     for (;;) {
-      const response = this.#arrived.shift();
-      if (response) return response;
+      const bytes = this.#arrived.shift();
+      if (bytes) return bytes;
       await new Promise<void>((wake) => this.#wakers.push(wake));
     }
   }
@@ -76,8 +64,48 @@ export class WireClient {
   }
 
   close(): void {
-    this.#call.cancel();
+    this.call.cancel();
     this.#client.close();
+  }
+}
+
+/** Who Envoy says it is. */
+export const envoyNode = (id: string): Request['node'] => ({
+  id,
+  cluster: 'edge',
+  user_agent_name: 'envoy',
+  user_agent_build_version: { version: { major_number: 1, minor_number: 40 } },
+});
+
+export class WireClient extends RawClient {
+  constructor(port: number, options: ClientOptions = {}) {
+    super(port, 'incremental', options);
+  }
+
+  /** The first request of a stream, as Envoy writes it. */
+  begin(kind: ResourceKind, more: Request = {}, id = 'edge-1'): void {
+    this.send({ type_url: typeUrls[kind], node: envoyNode(id), ...more });
+  }
+
+  ask(kind: ResourceKind, more: Request = {}): void {
+    this.send({ type_url: typeUrls[kind], ...more });
+  }
+
+  send(request: Request): void {
+    this.sendBytes(encode('envoy.service.discovery.v3.DeltaDiscoveryRequest', request));
+  }
+
+  acknowledge(response: Response, more: Request = {}): void {
+    this.send({ type_url: response.type_url, response_nonce: response.nonce, ...more });
+  }
+
+  refuse(response: Response, message: string): void {
+    this.acknowledge(response, { error_detail: { code: 13, message } });
+  }
+
+  async next(): Promise<Response> {
+    const bytes = await this.nextBytes();
+    return decode('envoy.service.discovery.v3.DeltaDiscoveryResponse', bytes);
   }
 }
 

@@ -150,6 +150,7 @@ describe('xDS over a real stream', () => {
       held: 1,
       wildcard: true,
       inFlight: false,
+      overdue: false,
       settled: true,
       refused: [],
     });

@@ -24,6 +24,8 @@ export interface McpxOptions {
   readonly settings?: Readonly<Record<string, unknown>>;
   readonly arguments?: readonly string[];
   readonly env?: Readonly<Record<string, string>>;
+  /** The data folder of an earlier run; a new one otherwise. */
+  readonly data?: string;
 }
 
 export async function startMcpx(options: McpxOptions = {}): Promise<Mcpx> {
@@ -37,7 +39,7 @@ export async function startMcpx(options: McpxOptions = {}): Promise<Mcpx> {
 
 /** Starts without waiting for anything. */
 export async function launchMcpx(options: McpxOptions = {}): Promise<Mcpx> {
-  const data = await mkdtemp(join(tmpdir(), 'mcpx-test-'));
+  const data = options.data ?? (await mkdtemp(join(tmpdir(), 'mcpx-test-')));
   const ports = await freePorts(6);
   const [gateway = 0, admin = 0, xds = 0, filter = 0, bridgePort = 0, adminPort = 0] = ports;
   const config = join(data, 'mcpx.yaml');

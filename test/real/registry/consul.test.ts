@@ -163,16 +163,20 @@ describe('Consul as a registry', function () {
     const consulRegistry = registry();
     const seen = watching(consulRegistry);
     const added = await consulRegistry.put(claims());
-    expect(added.ok && added.value.id).to.equal('10.0.0.7:3000');
+    expect(added.ok && added.value.registration.id).to.equal('10.0.0.7:3000');
+    expect(added.ok && added.value.change).to.equal('added');
     await seen.report(holds('10.0.0.7:3000'));
     expect(await kv.get('mcpx/instances/claims/10.0.0.7:3000')).to.have.property('Value');
-    await consulRegistry.put(claims({ weight: 7 }));
+    const again = await consulRegistry.put(claims());
+    expect(again.ok && again.value.change).to.equal('unchanged');
+    const replaced = await consulRegistry.put(claims({ weight: 7 }));
+    expect(replaced.ok && replaced.value.change).to.equal('replaced');
     await seen.report((report) => instance(report, '10.0.0.7:3000')?.weight === 7);
     const removed = await consulRegistry.remove('claims', '10.0.0.7:3000');
     expect(removed).to.deep.equal({ ok: true, value: ['10.0.0.7:3000'] });
     await seen.report(holds());
-    const again = await consulRegistry.remove('claims');
-    expect(!again.ok && again.problems[0]?.code).to.equal('not_found');
+    const absent = await consulRegistry.remove('claims');
+    expect(!absent.ok && absent.problems[0]?.code).to.equal('not_found');
   });
 
   it('of two writers at once one gets a conflict', async () => {

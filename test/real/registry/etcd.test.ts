@@ -128,15 +128,19 @@ describe('etcd as a registry', function () {
     const etcdRegistry = registry();
     const seen = watching(etcdRegistry);
     const added = await etcdRegistry.put(claims());
-    expect(added.ok && added.value.id).to.equal('10.0.0.7:3000');
+    expect(added.ok && added.value.registration.id).to.equal('10.0.0.7:3000');
+    expect(added.ok && added.value.change).to.equal('added');
     await seen.report(holds('10.0.0.7:3000'));
-    await etcdRegistry.put(claims({ weight: 7 }));
+    const again = await etcdRegistry.put(claims());
+    expect(again.ok && again.value.change).to.equal('unchanged');
+    const replaced = await etcdRegistry.put(claims({ weight: 7 }));
+    expect(replaced.ok && replaced.value.change).to.equal('replaced');
     await seen.report((report) => instance(report, '10.0.0.7:3000')?.weight === 7);
     const removed = await etcdRegistry.remove('claims');
     expect(removed).to.deep.equal({ ok: true, value: ['10.0.0.7:3000'] });
     await seen.report(holds());
-    const again = await etcdRegistry.remove('claims');
-    expect(!again.ok && again.problems[0]?.code).to.equal('not_found');
+    const absent = await etcdRegistry.remove('claims');
+    expect(!absent.ok && absent.problems[0]?.code).to.equal('not_found');
   });
 
   it('of two writers at once one gets a conflict, and nothing is mixed up', async () => {

@@ -105,6 +105,19 @@ describe('the services of the admin API', () => {
     expect(problems.every(({ code }) => code === 'registration_invalid')).to.be.true;
   });
 
+  it('refuses what would be a problem in the fleet: another path, a tool of another', async () => {
+    const bare = { prefix: false, tools: ['*'] };
+    const policy = serviceOf('policy', { expose: bare });
+    const url = await startOn(stateOf([serviceOf('claims'), policy]));
+    const path = await post(url, { ...claims, url: 'http://127.0.0.1:3009/elsewhere' });
+    expect(path.status).to.equal(409);
+    expect(await path.text()).to.contain('registration_conflict');
+    const name = await post(url, { ...claims, expose: bare });
+    expect(name.status).to.equal(409);
+    expect(await name.text()).to.contain('claims exposes the same name');
+    expect((await post(url, claims)).status).to.equal(201);
+  });
+
   it('answers a lost race with 409 and a registry that is away with 503', async () => {
     const state = stateOf();
     const url = await startOn(state);

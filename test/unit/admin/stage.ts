@@ -10,7 +10,7 @@ import { Latest } from '../../../src/latest.js';
 import { silentLog } from '../../../src/log.js';
 import { createMetrics } from '../../../src/metrics.js';
 import { decodeRegistration } from '../../../src/registry/decode.js';
-import type { Hearing, Registry } from '../../../src/registry/registry.js';
+import type { Hearing, Registry, Written } from '../../../src/registry/registry.js';
 
 /** Keeps registrations in memory and shows them in the fleet at once. */
 class MemoryRegistry implements Registry {
@@ -23,7 +23,7 @@ class MemoryRegistry implements Registry {
 
   watch(): void {}
 
-  async put(document: Readonly<Record<string, unknown>>): Promise<Outcome<Registration>> {
+  async put(document: Readonly<Record<string, unknown>>): Promise<Outcome<Written>> {
     if (this.refusal instanceof Error) throw this.refusal;
     if (this.refusal) return failed(this.refusal);
     const decoded = decodeRegistration(document, {
@@ -31,10 +31,12 @@ class MemoryRegistry implements Registry {
       allowedTargets: ['127.0.0.0/8', '10.0.0.0/8'],
     });
     if (!decoded.ok) return Promise.resolve(decoded);
-    const registration = decoded.value.value;
-    this.#held.set(`${registration.name}/${registration.id}`, registration);
+    const { value: registration, warnings } = decoded.value;
+    const key = `${registration.name}/${registration.id}`;
+    const change = this.#held.has(key) ? 'replaced' : 'added';
+    this.#held.set(key, registration);
     this.fleet.set(withInstance(this.fleet.value, registration));
-    return succeeded(registration);
+    return succeeded({ registration, change, warnings });
   }
 
   remove(service: string, instance?: string): Promise<Outcome<readonly string[]>> {

@@ -47,7 +47,8 @@ describe('mcpx service', () => {
     const { exitCode, out } = await mcpx([...words, ...more]);
     expect(exitCode).to.equal(0);
     expect(out).to.equal(
-      'Registered claims 2.1.0 at 127.0.0.1:3000 in the file registry.\nIt is ready, tools: claims__look',
+      'Registered claims 2.1.0 at 127.0.0.1:3000 in the file registry.\n' +
+        'It is ready, tools: claims__look',
     );
     const { services } = JSON.parse(
       (await mcpx(['service', 'list', '--json', '--admin', admin])).out,

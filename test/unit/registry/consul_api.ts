@@ -46,7 +46,10 @@ export async function startConsulApi(): Promise<ConsulApi> {
     };
     const present = answers.get(path) ?? silence;
     const isNew = url.searchParams.get('index') !== (present.index ?? '7');
-    if (isNew || present.hasty === true) return give();
+    if (isNew || present.hasty === true) {
+      give();
+      return;
+    }
     const others = waiting.get(path) ?? new Set();
     waiting.set(path, others.add(give));
     request.on('close', () => others.delete(give));

@@ -147,7 +147,10 @@ describe('services.yaml as a registry', () => {
     await writeFile(path, commented);
     const fileRegistry = registry();
     const seen = watching(fileRegistry);
-    await fileRegistry.put(claims({ version: '2.2.0' }));
+    const unchanged = await fileRegistry.put(claims());
+    expect(unchanged.ok && unchanged.value.change).to.equal('unchanged');
+    const replaced = await fileRegistry.put(claims({ version: '2.2.0' }));
+    expect(replaced.ok && replaced.value.change).to.equal('replaced');
     expect(await readFile(path, 'utf8')).to.equal(commented.replace('2.1.0', '2.2.0'));
     await fileRegistry.put({ name: 'vessels', version: '0.1.0', url: 'http://10.0.0.9:3000/mcp' });
     expect(await readFile(path, 'utf8')).to.equal(

@@ -9,6 +9,7 @@ const identity = (id: string): Identity => ({
   role: 'edge',
   address: '127.0.0.1:5',
 });
+const nothing = { kinds: () => ({}) };
 const status = {
   acknowledged: 'v1',
   held: 3,
@@ -29,9 +30,9 @@ describe('nodes', () => {
   });
 
   it('lists who is connected, since when, sorted by id', () => {
-    nodes.join(identity('b'));
+    nodes.join(identity('b'), nothing);
     now = 200;
-    nodes.join(identity('a'));
+    nodes.join(identity('a'), nothing);
     const listed = nodes.list().map(({ id, connectedSince }) => [id, connectedSince]);
     expect(listed).to.deep.equal([
       ['a', 200],
@@ -40,7 +41,7 @@ describe('nodes', () => {
   });
 
   it('counts the connected in a gauge and forgets who left (point 43)', async () => {
-    const node = nodes.join(identity('a'));
+    const node = nodes.join(identity('a'), nothing);
     expect(await metrics.text()).to.match(/^mcpx_nodes 1$/m);
     nodes.leave(node);
     expect(nodes.list()).to.be.empty;
@@ -50,18 +51,25 @@ describe('nodes', () => {
   it('tells subscribers of every change', () => {
     const seen: number[] = [];
     nodes.revision.subscribe((revision) => seen.push(revision));
-    const node = nodes.join(identity('a'));
-    node.report('cluster', status);
+    const node = nodes.join(identity('a'), nothing);
+    node.touch();
     nodes.leave(node);
     expect(seen).to.have.length(4);
     expect(new Set(seen)).to.have.length(4);
   });
 
+  it('counts the streams of a node as they are, not as they were (point 40)', () => {
+    const both = [identity('a'), identity('a')].map((each) => nodes.join(each, nothing));
+    expect(nodes.streamsOf('a')).to.equal(2);
+    for (const node of [...both, ...both]) nodes.leave(node);
+    expect(nodes.streamsOf('a')).to.equal(0);
+    expect(nodes.streamsOf('never seen')).to.equal(0);
+  });
+
   it('keeps the last refusal with names, time and the words of Envoy (point 27)', () => {
-    const node = nodes.join(identity('a'));
+    const node = nodes.join(identity('a'), nothing);
     now = 300;
     node.refuse('cluster', ['claims'], 'no such extension');
-    node.report('cluster', { ...status, refused: ['claims'] });
     const [listed] = nodes.list();
     expect(listed?.lastRefusal).to.deep.equal({
       kind: 'cluster',
@@ -72,15 +80,15 @@ describe('nodes', () => {
   });
 
   it('makes a problem of each refused resource, until it is mended (points 27, 28)', () => {
-    const node = nodes.join(identity('a'));
+    let refused: readonly string[] = ['claims'];
+    const node = nodes.join(identity('a'), { kinds: () => ({ cluster: { ...status, refused } }) });
     node.refuse('cluster', ['claims'], 'no such extension');
-    node.report('cluster', { ...status, refused: ['claims'] });
     const [problem, ...more] = nodes.problems();
     expect(more).to.be.empty;
     expect(problem?.code).to.equal('resource_refused');
     expect(problem?.subject).to.deep.equal({ node: 'a', path: 'cluster.claims' });
     expect(problem?.message).to.contain('no such extension');
-    node.report('cluster', status);
+    refused = [];
     expect(nodes.problems()).to.be.empty;
   });
 });

@@ -1,6 +1,7 @@
 import { expect } from 'chai';
 import type { EncodedResources } from '../../../src/snapshot/snapshot.js';
 import { assignment, edsCluster, listener, routes, snapshotOf } from '../snapshot/messages.js';
+import type { Variant } from '../../../src/xds/subscription.js';
 import { Proxy } from './proxy.js';
 
 const base: Partial<EncodedResources> = {
@@ -11,8 +12,8 @@ const base: Partial<EncodedResources> = {
 };
 
 /** A proxy that holds `base`. */
-function settled(): Proxy {
-  const proxy = new Proxy(snapshotOf(base));
+function settled(variant: Variant = 'incremental'): Proxy {
+  const proxy = new Proxy(snapshotOf(base), variant);
   proxy.reconnect();
   proxy.settle();
   proxy.received.length = 0;
@@ -31,119 +32,8 @@ function news(proxy: Proxy): readonly string[] {
 }
 
 describe('order', () => {
-  it('sends nothing at all before there is a snapshot', () => {
-    const proxy = new Proxy(undefined);
-    proxy.reconnect();
-    expect(news(proxy)).to.be.empty;
-    proxy.publish(snapshotOf(base));
-    expect(news(proxy)[0]).to.equal('cluster +a');
-  });
-
-  it('begins with clusters, then endpoints, then listeners, then routes (points 18, 19)', () => {
-    const proxy = new Proxy(snapshotOf(base));
-    proxy.reconnect();
-    proxy.settle();
-    expect(news(proxy)).to.deep.equal([
-      'cluster +a',
-      'listener +gateway',
-      'endpoint +a',
-      'route +gateway',
-    ]);
-  });
-
-  it('keeps a listener back until the cluster its filter needs has endpoints (point 19)', () => {
-    const proxy = new Proxy(
-      snapshotOf({ ...base, listener: [listener('gateway', 'gateway', { processor: 'a' })] }),
-    );
-    proxy.reconnect();
-    expect(news(proxy)).to.deep.equal(['cluster +a']);
-    proxy.acknowledge('cluster');
-    expect(news(proxy)).to.deep.equal(['endpoint +a']);
-    proxy.acknowledge('endpoint');
-    expect(news(proxy)).to.deep.equal(['listener +gateway']);
-  });
-
-  it('keeps a route back until its new cluster and endpoints are acknowledged (point 19)', () => {
-    const proxy = settled();
-    change(proxy, {
-      cluster: [edsCluster('a'), edsCluster('b')],
-      endpoint: [assignment('a'), assignment('b')],
-      route: [routes('gateway', ['b'])],
-    });
-    expect(news(proxy)).to.deep.equal(['cluster +b']);
-    proxy.acknowledge('cluster');
-    expect(news(proxy)).to.deep.equal(['endpoint +b']);
-    proxy.acknowledge('endpoint');
-    expect(news(proxy)).to.deep.equal(['route +gateway']);
-  });
-
-  it('removes a cluster after the route that named it last was replaced (point 20)', () => {
-    const proxy = settled();
-    change(proxy, { cluster: [], endpoint: [], route: [routes('gateway', [])] });
-    expect(news(proxy)).to.deep.equal(['route +gateway']);
-    proxy.acknowledge('route');
-    expect(news(proxy)).to.deep.equal(['cluster -a']);
-    proxy.acknowledge('cluster');
-    expect(proxy.held.endpoint.size).to.equal(0);
-  });
-
-  it('never removes a cluster whose route stays because the new one was refused (point 20)', () => {
-    const proxy = settled();
-    change(proxy, { cluster: [], endpoint: [], route: [routes('gateway', [])] });
-    proxy.refuse('route');
-    proxy.settle();
-    expect(news(proxy)).to.deep.equal(['route +gateway']);
-    change(proxy, { cluster: [], endpoint: [], route: [routes('gateway', [], 1)] });
-    proxy.settle();
-    expect(news(proxy)).to.deep.equal(['route +gateway', 'cluster -a']);
-  });
-
-  it('removes the cluster of a header route at once: nothing names it', () => {
-    const proxy = settled();
-    change(proxy, { route: [routes('gateway', [':x-mcpx-cluster'])] });
-    proxy.settle();
-    news(proxy);
-    change(proxy, { cluster: [], endpoint: [], route: [routes('gateway', [':x-mcpx-cluster'])] });
-    expect(news(proxy)).to.deep.equal(['cluster -a']);
-  });
-
-  it('sends the endpoints of exactly the changed cluster again, after it (point 21)', () => {
-    const proxy = settled();
-    const two = {
-      cluster: [edsCluster('a'), edsCluster('b')],
-      endpoint: [assignment('a'), assignment('b')],
-    };
-    change(proxy, two);
-    proxy.settle();
-    news(proxy);
-    change(proxy, { ...two, cluster: [edsCluster('a'), edsCluster('b', 1)] });
-    expect(news(proxy)).to.deep.equal(['cluster +b', 'endpoint +b']);
-  });
-
-  it('sends the routes of a changed listener again, after it (point 21)', () => {
-    const proxy = settled();
-    change(proxy, { listener: [listener('gateway', 'gateway', { mark: 1 })] });
-    expect(news(proxy)).to.deep.equal(['listener +gateway', 'route +gateway']);
-  });
-
-  it('lets endpoints pass while an unrelated cluster waits (point 23)', () => {
-    const proxy = settled();
-    const two = { cluster: [edsCluster('a'), edsCluster('b')] };
-    change(proxy, { ...two, endpoint: [assignment('a'), assignment('b')] });
-    expect(news(proxy)).to.deep.equal(['cluster +b']);
-    change(proxy, { ...two, endpoint: [assignment('a', 2), assignment('b')] });
-    expect(news(proxy)).to.deep.equal(['endpoint +a']);
-  });
-
-  it('holds endpoints back whose own cluster has changed and not been sent (point 18)', () => {
-    const proxy = settled();
-    change(proxy, { cluster: [edsCluster('a'), edsCluster('b')], endpoint: base.endpoint! });
-    news(proxy);
-    change(proxy, { cluster: [edsCluster('a', 1)], endpoint: [assignment('a', 2)] });
-    expect(news(proxy)).to.be.empty;
-    proxy.acknowledge('cluster');
-    expect(news(proxy)).to.deep.equal(['cluster +a -b', 'endpoint +a -b']);
-  });
+  for (const variant of ['incremental', 'state of the world'] as const)
+    describe(variant, () => keeps(variant));
 
   it('removes nothing of one who comes back before what it holds is known (point 20)', () => {
     const proxy = settled();
@@ -160,3 +50,120 @@ describe('order', () => {
     expect(news(proxy)).to.deep.equal(['cluster -a']);
   });
 });
+
+function keeps(variant: Variant): void {
+  it('sends nothing at all before there is a snapshot', () => {
+    const proxy = new Proxy(undefined, variant);
+    proxy.reconnect();
+    expect(news(proxy)).to.be.empty;
+    proxy.publish(snapshotOf(base));
+    expect(news(proxy)[0]).to.equal('cluster +a');
+  });
+
+  it('begins with clusters, then endpoints, then listeners, then routes (points 18, 19)', () => {
+    const proxy = new Proxy(snapshotOf(base), variant);
+    proxy.reconnect();
+    proxy.settle();
+    expect(news(proxy)).to.deep.equal([
+      'cluster +a',
+      'listener +gateway',
+      'endpoint +a',
+      'route +gateway',
+    ]);
+  });
+
+  it('keeps a listener back until the cluster its filter needs has endpoints (point 19)', () => {
+    const processed = [listener('gateway', 'gateway', { processor: 'a' })];
+    const proxy = new Proxy(snapshotOf({ ...base, listener: processed }), variant);
+    proxy.reconnect();
+    expect(news(proxy)).to.deep.equal(['cluster +a']);
+    proxy.acknowledge('cluster');
+    expect(news(proxy)).to.deep.equal(['endpoint +a']);
+    proxy.acknowledge('endpoint');
+    expect(news(proxy)).to.deep.equal(['listener +gateway']);
+  });
+
+  it('keeps a route back until its new cluster and endpoints are acknowledged (point 19)', () => {
+    const proxy = settled(variant);
+    change(proxy, {
+      cluster: [edsCluster('a'), edsCluster('b')],
+      endpoint: [assignment('a'), assignment('b')],
+      route: [routes('gateway', ['b'])],
+    });
+    expect(news(proxy)).to.deep.equal(['cluster +b']);
+    proxy.acknowledge('cluster');
+    expect(news(proxy)).to.deep.equal(['endpoint +b']);
+    proxy.acknowledge('endpoint');
+    expect(news(proxy)).to.deep.equal(['route +gateway']);
+  });
+
+  it('removes a cluster after the route that named it last was replaced (point 20)', () => {
+    const proxy = settled(variant);
+    change(proxy, { cluster: [], endpoint: [], route: [routes('gateway', [])] });
+    expect(news(proxy)).to.deep.equal(['route +gateway']);
+    proxy.acknowledge('route');
+    expect(news(proxy)).to.deep.equal(['cluster -a']);
+    proxy.acknowledge('cluster');
+    expect(proxy.held.endpoint.size).to.equal(0);
+  });
+
+  it('never removes a cluster whose route stays because the new one was refused (point 20)', () => {
+    const proxy = settled(variant);
+    change(proxy, { cluster: [], endpoint: [], route: [routes('gateway', [])] });
+    proxy.refuse('route');
+    proxy.settle();
+    expect(news(proxy)).to.deep.equal(['route +gateway']);
+    change(proxy, { cluster: [], endpoint: [], route: [routes('gateway', [], 1)] });
+    proxy.settle();
+    expect(news(proxy)).to.deep.equal(['route +gateway', 'cluster -a']);
+  });
+
+  it('removes the cluster of a header route at once: nothing names it', () => {
+    const proxy = settled(variant);
+    change(proxy, { route: [routes('gateway', [':x-mcpx-cluster'])] });
+    proxy.settle();
+    news(proxy);
+    change(proxy, { cluster: [], endpoint: [], route: [routes('gateway', [':x-mcpx-cluster'])] });
+    expect(news(proxy)).to.deep.equal(['cluster -a']);
+  });
+
+  it('sends the endpoints of exactly the changed cluster again, after it (point 21)', () => {
+    const proxy = settled(variant);
+    const two = {
+      cluster: [edsCluster('a'), edsCluster('b')],
+      endpoint: [assignment('a'), assignment('b')],
+    };
+    change(proxy, two);
+    proxy.settle();
+    news(proxy);
+    change(proxy, { ...two, cluster: [edsCluster('a'), edsCluster('b', 1)] });
+    expect(news(proxy)).to.deep.equal(['cluster +b', 'endpoint +b']);
+  });
+
+  it('sends the routes of a changed listener again, after it (point 21)', () => {
+    const proxy = settled(variant);
+    change(proxy, { listener: [listener('gateway', 'gateway', { mark: 1 })] });
+    expect(news(proxy)).to.deep.equal(['listener +gateway', 'route +gateway']);
+  });
+
+  it('lets endpoints pass while an unrelated cluster waits (point 23)', () => {
+    const proxy = settled(variant);
+    const two = { cluster: [edsCluster('a'), edsCluster('b')] };
+    change(proxy, { ...two, endpoint: [assignment('a'), assignment('b')] });
+    expect(news(proxy)).to.deep.equal(['cluster +b']);
+    change(proxy, { ...two, endpoint: [assignment('a', 2), assignment('b')] });
+    expect(news(proxy)).to.deep.equal(['endpoint +a']);
+  });
+
+  it('holds endpoints back whose own cluster has changed and not been sent (point 18)', () => {
+    const proxy = settled(variant);
+    change(proxy, { cluster: [edsCluster('a'), edsCluster('b')], endpoint: base.endpoint! });
+    news(proxy);
+    change(proxy, { cluster: [edsCluster('a', 1)], endpoint: [assignment('a', 2)] });
+    expect(news(proxy)).to.be.empty;
+    proxy.acknowledge('cluster');
+    // The state of the world has no word for an assignment that is gone.
+    const endpoints = variant === 'incremental' ? 'endpoint +a -b' : 'endpoint +a';
+    expect(news(proxy)).to.deep.equal(['cluster +a -b', endpoints]);
+  });
+}

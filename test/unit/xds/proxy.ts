@@ -13,6 +13,8 @@ import {
 } from '../../../src/snapshot/snapshot.js';
 import { changesBetween } from '../../../src/xds/changes.js';
 import { Delivery, type Response } from '../../../src/xds/delivery.js';
+import { sharedNumbering } from '../../../src/xds/response.js';
+import type { Content, Variant } from '../../../src/xds/subscription.js';
 
 export const noWish = { subscribe: [], unsubscribe: [], held: {} };
 export const noVerdict = { nonce: '', refused: false };
@@ -23,10 +25,16 @@ export class Proxy {
   readonly waiting = new Map<ResourceKind, Response>();
   /** Everything that came, in order. */
   readonly received: Response[] = [];
+  readonly #numbered = sharedNumbering();
+  readonly #nonces = new Map<ResourceKind, string>();
+  /** Clusters of an earlier stream are unknown to the state of the world, so they may just go. */
+  #mayLoseClusters = false;
   #delivery: Delivery;
-  #nonces = 0;
 
-  constructor(public snapshot: Snapshot | undefined) {
+  constructor(
+    public snapshot: Snapshot | undefined,
+    readonly variant: Variant = 'incremental',
+  ) {
     this.#delivery = this.#connect();
   }
 
@@ -46,11 +54,12 @@ export class Proxy {
     const response = this.waiting.get(kind);
     if (!response) return;
     this.waiting.delete(kind);
-    for (const [name, resource] of response.content) {
+    for (const [name, resource] of this.#meaning(response)) {
       if (!resource) this.held[kind].delete(name);
       else if (this.#wants(kind, name)) this.held[kind].set(name, resource);
     }
-    this.#delivery.receive(kind, noWish, { nonce: response.nonce, refused: false });
+    if (kind === 'cluster') this.#mayLoseClusters = false;
+    this.#answer(kind, response.nonce, false);
     this.#follow(kind);
     this.#take();
   }
@@ -59,7 +68,7 @@ export class Proxy {
     const response = this.waiting.get(kind);
     if (!response) return;
     this.waiting.delete(kind);
-    this.#delivery.receive(kind, noWish, { nonce: response.nonce, refused: true });
+    this.#answer(kind, response.nonce, true);
     this.#take();
   }
 
@@ -78,9 +87,32 @@ export class Proxy {
     this.#take();
   }
 
+  /** What a response changes: of a whole one, also what it leaves out. */
+  #meaning({ kind, content, whole }: Response): Content {
+    if (!whole) return content;
+    const gone = [...this.held[kind].keys()].filter((name) => !whole.has(name));
+    return new Map([...whole, ...gone.map((name) => [name, undefined] as const)]);
+  }
+
+  #answer(kind: ResourceKind, nonce: string, refused: boolean): void {
+    this.#nonces.set(kind, nonce);
+    const wish =
+      this.variant === 'incremental' ? noWish : { names: [...this.asked[kind]], returning: true };
+    this.#delivery.receive(kind, wish, { nonce, refused });
+  }
+
   #connect(): Delivery {
-    const delivery = new Delivery(() => `n${++this.#nonces}`, this.snapshot);
+    const delivery = new Delivery(this.variant, this.#numbered, this.snapshot);
+    this.#nonces.clear();
     for (const kind of resourceKinds) {
+      if (this.variant === 'state of the world') {
+        const returning = this.held[kind].size > 0;
+        const names = [...this.asked[kind]];
+        if (kind === 'cluster') this.#mayLoseClusters = returning;
+        if (kind === 'cluster' || kind === 'listener' || names.length > 0)
+          delivery.receive(kind, { names, returning }, noVerdict);
+        continue;
+      }
       const versions = [...this.held[kind]].map(([name, { version }]) => [name, version] as const);
       const wish = { subscribe: [...this.asked[kind]], unsubscribe: [] };
       const held = Object.fromEntries(versions);
@@ -112,14 +144,21 @@ export class Proxy {
       asked.delete(name);
       this.held[follower].delete(name);
     }
-    if (subscribe.length + unsubscribe.length > 0)
-      this.#delivery.receive(follower, { subscribe, unsubscribe, held: {} }, noVerdict);
+    if (subscribe.length + unsubscribe.length === 0) return;
+    const nonce = this.#nonces.get(follower) ?? '';
+    if (this.variant === 'state of the world')
+      this.#delivery.receive(
+        follower,
+        { names: [...asked], returning: false },
+        { nonce, refused: false },
+      );
+    else this.#delivery.receive(follower, { subscribe, unsubscribe, held: {} }, noVerdict);
   }
 
   #take(): void {
     for (const response of this.#delivery.responses()) {
       expect(this.waiting.has(response.kind), 'one response of a type at a time').to.be.false;
-      for (const [name, resource] of response.content)
+      for (const [name, resource] of this.#meaning(response))
         if (resource) this.#checkAddition(response.kind, resource);
         else this.#checkRemoval(response.kind, name);
       this.waiting.set(response.kind, response);
@@ -144,7 +183,8 @@ export class Proxy {
   }
 
   #checkRemoval(kind: ResourceKind, name: string): void {
-    if (kind !== 'cluster') return;
+    expect(this.snapshot?.resources[kind].has(name), `${kind} ${name} is still there`).to.be.false;
+    if (kind !== 'cluster' || this.#mayLoseClusters) return;
     for (const other of ['listener', 'route'] as const)
       for (const resource of [...this.held[other].values(), ...this.#inFlight(other)])
         expect(referencesOf(other, resource).clusters, 'named by nothing').to.not.include(name);

@@ -2,6 +2,7 @@ import { expect } from 'chai';
 import type { EncodedResource, ResourceKind } from '../../../src/snapshot/snapshot.js';
 import { changesBetween } from '../../../src/xds/changes.js';
 import { Delivery } from '../../../src/xds/delivery.js';
+import { sharedNumbering } from '../../../src/xds/response.js';
 import type { Wish } from '../../../src/xds/subscription.js';
 import { assignment, edsCluster, snapshotOf } from '../snapshot/messages.js';
 
@@ -9,7 +10,6 @@ const makers = { cluster: edsCluster, endpoint: assignment };
 
 /** A client of one type that says exactly what the test says, over resources named by letters. */
 class Client {
-  #nonces = 0;
   #nonce = '';
   #snapshot;
   readonly #delivery: Delivery;
@@ -20,7 +20,7 @@ class Client {
     names: string,
   ) {
     this.#snapshot = this.#make(names, 0);
-    this.#delivery = new Delivery(() => `${++this.#nonces}`, this.#snapshot);
+    this.#delivery = new Delivery('incremental', sharedNumbering(), this.#snapshot);
   }
 
   /** Says something and gives what comes back: `+a` present, `-a` removed, undefined: nothing. */

@@ -1,0 +1,88 @@
+package main
+
+import (
+	"fmt"
+	"sync/atomic"
+	"time"
+)
+
+// An expectation is a state that every client is to reach, and when each did.
+type expectation struct {
+	// Asked after each message of a client, until it says yes.
+	met   func(*client) bool
+	begun time.Time
+	took  []time.Duration
+	left  atomic.Int64
+	done  chan struct{}
+}
+
+// expect is called before what will bring the state about.
+func (fleet *fleet) expect(met func(*client) bool) *expectation {
+	awaited := &expectation{
+		met: met, begun: time.Now(),
+		took: make([]time.Duration, len(fleet.clients)), done: make(chan struct{}),
+	}
+	awaited.left.Store(int64(len(fleet.clients)))
+	fleet.awaited.Store(awaited)
+	return awaited
+}
+
+func (awaited *expectation) look(client *client) {
+	if awaited.took[client.index] > 0 || !awaited.met(client) {
+		return
+	}
+	awaited.took[client.index] = time.Since(awaited.begun)
+	if awaited.left.Add(-1) == 0 {
+		close(awaited.done)
+	}
+}
+
+// wait gives up after the limit, which is then the answer: false.
+func (awaited *expectation) wait(limit time.Duration) bool {
+	select {
+	case <-awaited.done:
+		return true
+	case <-time.After(limit):
+		return false
+	}
+}
+
+func (awaited *expectation) last() time.Duration {
+	var last time.Duration
+	for _, took := range awaited.took {
+		last = max(last, took)
+	}
+	return last
+}
+
+// A target is a port that a service is to have.
+type target struct {
+	service int
+	port    uint32
+}
+
+// holds says whether a client has been told all of these.
+func (fleet *fleet) holds(targets ...target) func(*client) bool {
+	ids := make([]int, len(targets))
+	for index, target := range targets {
+		ids[index] = fleet.names.id([]byte(serviceName(target.service)))
+	}
+	return func(client *client) bool {
+		held := client.held[endpoints]
+		for index, target := range targets {
+			if ids[index] >= len(held) || held[ids[index]].port != target.port {
+				return false
+			}
+		}
+		return true
+	}
+}
+
+func holdsServices(services int) func(*client) bool {
+	return func(client *client) bool {
+		return client.count[endpoints] >= services && client.count[clusters] >= services
+	}
+}
+
+// The names that ours.ts gives its services.
+func serviceName(service int) string { return fmt.Sprintf("service-%05d", service) }

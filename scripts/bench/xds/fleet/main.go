@@ -1,0 +1,85 @@
+// Command fleet is many Envoys at once as far as a control plane can tell, and as little else
+// as possible: the clients share the machine with the server they measure. It takes one
+// server through the whole scenario and prints the figures as JSON.
+package main
+
+import (
+	"encoding/json"
+	"flag"
+	"io"
+	"log"
+	"os"
+	"time"
+)
+
+// Registering is the answer to --register: what one service more costs.
+type registering struct {
+	*changes
+	BytesPer float64 `json:"bytesPerClient"`
+}
+
+func main() {
+	log.SetFlags(0)
+	discovery := flag.String("discovery", "", "address of the server's xDS port")
+	control := flag.String("control", "", "address of the server's control port")
+	pid := flag.Int("pid", 0, "the server's process")
+	services := flag.Int("services", 0, "how many services it holds")
+	clients := flag.Int("clients", 0, "how many connect")
+	churn := flag.Duration("churn", 0, "how long 200 changes a second are made; 0: not at all")
+	limit := flag.Duration("limit", 20*time.Second, "how long anything is waited for")
+	register := flag.Int("register", 0, "register so many services, and nothing else")
+	flag.Parse()
+
+	go func() {
+		// Whoever started us holds the other end: we end with it.
+		_, _ = io.Copy(io.Discard, os.Stdin)
+		os.Exit(1)
+	}()
+	fleet := newFleet(*discovery, *clients, func(client int, err error) {
+		log.Fatalf("client %d: %v", client, err)
+	})
+	run := &scenario{
+		fleet: fleet, server: drive(*pid, *control), services: *services,
+		limit: *limit, port: firstChangedPort,
+	}
+	var report any
+	if *register > 0 {
+		report = run.registering(*register)
+	} else {
+		report = run.all(*churn)
+	}
+	if err := json.NewEncoder(os.Stdout).Encode(report); err != nil {
+		log.Fatal(err)
+	}
+}
+
+// all stops where the server has not come to rest within the limit.
+func (run *scenario) all(churn time.Duration) (taken figures) {
+	defer func() { taken.PeakMiB = run.server.peakMiB() }()
+	if taken.Cold = run.cold(); taken.Cold == nil {
+		return taken
+	}
+	taken.Change = run.change(8, 30, 1500*time.Millisecond)
+	taken.Reconnect = run.reconnect()
+	if taken.Change == nil || taken.Reconnect == nil {
+		return taken
+	}
+	if taken.Burst = run.burst(300); taken.Burst != nil && churn > 0 {
+		taken.Churn = run.churn(200, churn)
+	}
+	return taken
+}
+
+func (run *scenario) registering(count int) *registering {
+	if run.cold() == nil {
+		return nil
+	}
+	run.register(2)
+	bytes := run.fleet.bytes.Load()
+	taken := run.register(count)
+	if taken == nil {
+		return nil
+	}
+	each := float64(run.fleet.bytes.Load()-bytes) / float64(count) / float64(len(run.fleet.clients))
+	return &registering{taken, each}
+}

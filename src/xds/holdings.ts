@@ -1,0 +1,70 @@
+/**
+ * What one stream's client holds, as the admin API shows it. Counted out only
+ * when somebody looks: an acknowledgement must not pay for a page nobody reads.
+ */
+import { resourceKinds, type ResourceKind, type Snapshot } from '../snapshot/snapshot.js';
+import type { Delivery, Response } from './delivery.js';
+import type { KindStatus, NodeKinds } from './nodes.js';
+
+/** A type's last response: the snapshot it was taken from, and the time until it is answered. */
+interface Sent {
+  readonly version: string;
+  awaitedSince: number | undefined;
+  overdue: boolean;
+}
+
+export class Holdings {
+  readonly #sent = new Map<ResourceKind, Sent>();
+  readonly #acknowledged = new Map<ResourceKind, string>();
+
+  constructor(
+    private readonly delivery: Delivery,
+    public present: Snapshot | undefined,
+  ) {}
+
+  sent({ kind, version }: Response, at: number): void {
+    this.#sent.set(kind, { version, awaitedSince: at, overdue: false });
+  }
+
+  answered(kind: ResourceKind, answer: 'acknowledged' | 'refused'): void {
+    const sent = this.#sent.get(kind);
+    if (!sent) return;
+    sent.awaitedSince = undefined;
+    sent.overdue = false;
+    if (answer === 'acknowledged') this.#acknowledged.set(kind, sent.version);
+  }
+
+  /** The types whose response was sent before `since` and not answered; each is told once. */
+  fallOverdue(since: number): readonly ResourceKind[] {
+    const fallen: ResourceKind[] = [];
+    for (const [kind, sent] of this.#sent) {
+      if (sent.overdue || sent.awaitedSince === undefined || sent.awaitedSince > since) continue;
+      sent.overdue = true;
+      fallen.push(kind);
+    }
+    return fallen;
+  }
+
+  kinds(): NodeKinds {
+    const statuses = resourceKinds.flatMap((kind) => {
+      const status = this.#status(kind);
+      return status ? [[kind, status] as const] : [];
+    });
+    return Object.fromEntries(statuses);
+  }
+
+  #status(kind: ResourceKind): KindStatus | undefined {
+    const subscription = this.delivery.subscription(kind);
+    if (!subscription) return undefined;
+    const present = this.present?.resources[kind];
+    return {
+      acknowledged: this.#acknowledged.get(kind),
+      held: subscription.held.size,
+      wildcard: subscription.wildcard,
+      inFlight: subscription.inFlight !== undefined,
+      overdue: this.#sent.get(kind)?.overdue ?? false,
+      settled: subscription.settled,
+      refused: present ? subscription.refused(present) : [],
+    };
+  }
+}

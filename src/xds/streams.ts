@@ -1,0 +1,105 @@
+/**
+ * All open streams: who may open one, what is published to them, and how they
+ * are ended when the control plane stops.
+ */
+import type { Latest } from '../latest.js';
+import type { Audience } from '../snapshot/audience.js';
+import type { Snapshot } from '../snapshot/snapshot.js';
+import { Admission } from './admission.js';
+import { changesBetween } from './changes.js';
+import { Stream, type Ending, type Sink, type StreamContext } from './stream.js';
+
+export type Snapshots = Readonly<Record<Audience, Latest<Snapshot | undefined>>>;
+
+/** Called with the stream once it is admitted; until then nothing of it is read. */
+type Begin = (stream: Stream) => void;
+
+const stopping: Ending = { because: 'stopping', reason: 'the control plane is stopping' };
+
+export class Streams {
+  readonly #open = new Set<Stream>();
+  readonly #perAddress = new Map<string, number>();
+  readonly #admission: Admission;
+  readonly #inspecting: NodeJS.Timeout;
+  readonly #unsubscribe: () => void;
+
+  constructor(
+    private readonly context: StreamContext,
+    snapshots: Snapshots,
+  ) {
+    const { limits, clock } = context;
+    this.#admission = new Admission(limits, clock);
+    const inspect = () => {
+      for (const stream of this.#open) stream.inspect();
+    };
+    this.#inspecting = setInterval(inspect, limits.answerMs / 4).unref();
+    this.#unsubscribe = this.#publishFrom(snapshots);
+  }
+
+  /** Gives the way to say that it has closed. */
+  open(sink: Sink, begin: Begin): () => void {
+    const host = hostOf(sink.address);
+    const { streamsPerAddress, admissionQueue } = this.context.limits;
+    if ((this.#perAddress.get(host) ?? 0) >= streamsPerAddress)
+      return this.#refuse(sink, `${host} has ${streamsPerAddress} streams open, and may not more`);
+    let stream: Stream | undefined;
+    const leaveQueue = this.#admission.enter(() => {
+      stream = new Stream(sink, this.context);
+      this.#open.add(stream);
+      begin(stream);
+    });
+    if (!leaveQueue)
+      return this.#refuse(sink, `${admissionQueue} streams wait to begin already; try again`);
+    this.#count(host, 1);
+    let closed = false;
+    return () => {
+      if (closed) return;
+      closed = true;
+      this.#count(host, -1);
+      leaveQueue();
+      if (!stream) return;
+      this.#open.delete(stream);
+      stream.close();
+    };
+  }
+
+  /** Ends all, spread at random, so that those who come back do not come back at once. */
+  drain(withinMs: number): void {
+    this.#unsubscribe();
+    this.#admission.close();
+    clearInterval(this.#inspecting);
+    // Few streams need no spreading, and whoever stops a small installation is kept waiting.
+    const spreadMs = Math.min(withinMs, this.#open.size * 2);
+    for (const stream of this.#open)
+      setTimeout(() => stream.end(stopping), Math.random() * spreadMs);
+  }
+
+  #refuse(sink: Sink, reason: string): () => void {
+    this.context.metrics.refusedStreams.inc({ reason: 'too much' });
+    sink.end({ because: 'too much', reason });
+    return () => undefined;
+  }
+
+  #count(host: string, difference: 1 | -1): void {
+    const streams = (this.#perAddress.get(host) ?? 0) + difference;
+    if (streams > 0) this.#perAddress.set(host, streams);
+    else this.#perAddress.delete(host);
+  }
+
+  #publishFrom(snapshots: Snapshots): () => void {
+    const stops = (Object.keys(snapshots) as Audience[]).map((audience) => {
+      let previous: Snapshot | undefined;
+      return snapshots[audience].subscribe((snapshot) => {
+        if (!snapshot) return;
+        const changes = changesBetween(previous, snapshot);
+        previous = snapshot;
+        for (const stream of this.#open)
+          if (stream.audience === audience) stream.publish(snapshot, changes);
+      });
+    });
+    return () => stops.forEach((stop) => stop());
+  }
+}
+
+/** `127.0.0.1:5000` → `127.0.0.1`. */
+const hostOf = (address: string) => address.slice(0, Math.max(0, address.lastIndexOf(':')));

@@ -1,0 +1,125 @@
+/**
+ * One real Envoy and the xDS server that feeds it, without the rest of MCPX:
+ * a test hands over registrations, or a snapshot of its own making.
+ */
+import { writeFile } from 'node:fs/promises';
+import type { AddressInfo } from 'node:net';
+import { createServer as createHttpServer } from 'node:http';
+import { once } from 'node:events';
+import { join } from 'node:path';
+import { systemClock } from '../../../src/clock.js';
+import { readConfig } from '../../../src/config.js';
+import { emptyFleet, type Fleet, type Registration } from '../../../src/fleet/fleet.js';
+import { Latest } from '../../../src/latest.js';
+import { silentLog } from '../../../src/log.js';
+import { createMetrics } from '../../../src/metrics.js';
+import { edgeBootstrap } from '../../../src/resources/bootstrap.js';
+import type { Snapshot } from '../../../src/snapshot/snapshot.js';
+import { translate } from '../../../src/translate.js';
+import { startXdsServer, type XdsServer } from '../../../src/xds/server.js';
+import type { Variant } from '../../../src/xds/subscription.js';
+import { report } from '../../unit/fleet/registered.js';
+import { freePorts, startChild, temporaryFolder, whenReady } from './child.js';
+import { eventually } from './mcpx.js';
+
+export interface Edge {
+  readonly gateway: string;
+  readonly admin: string;
+  readonly xds: XdsServer;
+  readonly snapshot: Latest<Snapshot | undefined>;
+  /** What the fleet is from now on. */
+  register(registrations: readonly Registration[]): void;
+  /** Until Envoy holds and has acknowledged all of it. */
+  settled(): Promise<void>;
+  stop(): Promise<void>;
+}
+
+export interface EdgeOptions {
+  readonly binary: string;
+  readonly variant: Variant;
+}
+
+export async function startEdge({ binary, variant }: EdgeOptions): Promise<Edge> {
+  const folder = await temporaryFolder('edge');
+  const [gateway = 0, adminPort = 0, filter = 0, bridgePort = 0] = await freePorts(4);
+  const flags = {
+    data: folder.path,
+    gateway: { port: gateway },
+    filter: { port: filter, bridgePort },
+  };
+  const config = readConfig({ env: {}, cwd: folder.path, flags });
+  if (!config.ok) throw new Error(config.problems[0]?.message);
+  const snapshot = new Latest<Snapshot | undefined>(undefined);
+  const started = await startXdsServer({
+    ...{ host: '127.0.0.1', port: 0, snapshots: { edge: snapshot } },
+    ...{ metrics: createMetrics(), clock: systemClock, log: silentLog },
+  });
+  if (!started.ok) throw new Error(started.problems[0]?.message);
+  const xds = started.value;
+  let fleet: Fleet = emptyFleet;
+  const register = (registrations: readonly Registration[]): void => {
+    const reports = [report('file', registrations)];
+    const previous = { fleet, snapshot: snapshot.value };
+    const made = translate({ reports, probes: new Map(), settings: config.value, previous });
+    const wrong = made.problems.find(({ severity }) => severity === 'error');
+    if (wrong) throw new Error(wrong.message);
+    fleet = made.fleet;
+    snapshot.set(made.snapshot);
+  };
+  const bootstrap = join(folder.path, 'envoy.yaml');
+  const where = { host: '127.0.0.1', port: xds.port };
+  await writeFile(bootstrap, edgeBootstrap({ node: 'edge', xds: where, adminPort, variant }));
+  const options = ['--use-dynamic-base-id', '--concurrency', '2', '--log-level', 'warn'];
+  const envoy = startChild(binary, ['-c', bootstrap, ...options]);
+  const admin = `http://127.0.0.1:${adminPort}`;
+  await whenReady(envoy, async () => (await fetch(`${admin}/server_info`)).ok);
+  return {
+    ...{ gateway: `http://127.0.0.1:${gateway}`, admin, xds, snapshot, register },
+    settled: () =>
+      eventually('Envoy holds the snapshot', () => {
+        const refused = xds.nodes.problems().map(({ message }) => message);
+        if (refused.length > 0) throw new Error(refused.join('\n'));
+        const kinds = Object.values(xds.nodes.list()[0]?.kinds ?? {});
+        return kinds.length === 4 && kinds.every(({ settled }) => settled);
+      }),
+    async stop() {
+      await envoy.stop();
+      await xds.stop(500);
+      await folder.remove();
+    },
+  };
+}
+
+export interface Backend {
+  readonly port: number;
+  /** Calls that were served, health checks aside. */
+  readonly calls: () => number;
+  stop(): Promise<void>;
+}
+
+/** An MCP server at its barest: it answers every call with its own port. */
+export async function startBackend(): Promise<Backend> {
+  let calls = 0;
+  const server = createHttpServer((request, response) => {
+    const { port } = server.address() as AddressInfo;
+    const parts: Buffer[] = [];
+    request.on('data', (part: Buffer) => parts.push(part));
+    request.on('end', () => {
+      const text = Buffer.concat(parts).toString();
+      if (!text.includes('"ping"')) calls += 1;
+      response.setHeader('content-type', 'application/json');
+      response.end(`{"jsonrpc":"2.0","id":1,"result":{"port":${port}}}`);
+    });
+  }).listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  return {
+    port: (server.address() as AddressInfo).port,
+    calls: () => calls,
+    stop: () => end(server),
+  };
+}
+
+async function end(server: ReturnType<typeof createHttpServer>): Promise<void> {
+  server.closeAllConnections();
+  await once(server.close(), 'close');
+}

@@ -1,0 +1,113 @@
+import { once } from 'node:events';
+import { connect, type ClientHttp2Session, type ClientHttp2Stream } from 'node:http2';
+import { status } from '@grpc/grpc-js';
+import { expect } from 'chai';
+import { discoveryService, encode } from '../../src/protos.js';
+import { typeUrls } from '../../src/snapshot/snapshot.js';
+import { envoyNode, summary } from './client.js';
+import { startStage, type Stage } from './stage.js';
+
+/** HTTP/2 itself, because grpc-js hides the word that a connection is to end. */
+class BareClient {
+  readonly events: string[] = [];
+  readonly #session: ClientHttp2Session;
+  readonly #stream: ClientHttp2Stream;
+  readonly closed: Promise<unknown>;
+
+  constructor(port: number) {
+    this.#session = connect(`http://127.0.0.1:${port}`);
+    this.#session.on('error', () => undefined);
+    this.#session.on('goaway', () => this.events.push('goaway'));
+    this.closed = once(this.#session, 'close').then(() => this.events.push('closed'));
+    const { path } = discoveryService().DeltaAggregatedResources;
+    this.#stream = this.#session.request({
+      ...{ ':method': 'POST', ':path': path, te: 'trailers' },
+      'content-type': 'application/grpc',
+    });
+    this.#stream.on('error', () => undefined);
+    this.#stream.on('trailers', (trailers) => {
+      this.events.push(`ended with ${String(trailers['grpc-status'])}`);
+      this.#stream.end();
+    });
+    this.#stream.resume();
+  }
+
+  async begin(): Promise<void> {
+    const request = encode('envoy.service.discovery.v3.DeltaDiscoveryRequest', {
+      type_url: typeUrls.cluster,
+      node: envoyNode('bare'),
+    });
+    const frame = Buffer.alloc(5 + request.length);
+    frame.writeUInt32BE(request.length, 1);
+    request.copy(frame, 5);
+    this.#stream.write(frame);
+    await once(this.#stream, 'data');
+  }
+
+  close(): void {
+    this.#session.destroy();
+  }
+}
+
+describe('a control plane that stops', () => {
+  let stage: Stage;
+  afterEach(async () => stage.stop());
+
+  it('says so on every connection before it ends the streams on it (point 39)', async () => {
+    stage = await startStage();
+    const client = stage.keep(new BareClient(stage.server.port));
+    await client.begin();
+    await stage.server.stop();
+    await client.closed;
+    expect(client.events).to.deep.equal(['goaway', `ended with ${status.UNAVAILABLE}`, 'closed']);
+  });
+
+  it('ends many streams one after the other, all within its deadline (point 39)', async () => {
+    stage = await startStage();
+    const clients = Array.from({ length: 50 }, () => stage.connect());
+    for (const [index, client] of clients.entries()) client.begin('cluster', {}, `edge-${index}`);
+    await Promise.all(clients.map((client) => client.next()));
+    const left: number[] = [];
+    stage.server.nodes.revision.subscribe(() => left.push(stage.server.nodes.list().length));
+    await stage.server.stop(2_000);
+    const codes = await Promise.all(clients.map(async (client) => (await client.ended).code));
+    expect(new Set(codes)).to.deep.equal(new Set([status.UNAVAILABLE]));
+    expect(left.at(-1)).to.equal(0);
+  });
+
+  it('waits for nobody beyond its deadline (point 39)', async () => {
+    stage = await startStage();
+    const client = stage.connect();
+    client.begin('cluster');
+    await client.next();
+    client.stopReading();
+    await stage.server.stop(200);
+    expect(stage.server.nodes.list()).to.deep.equal([]);
+  });
+
+  it('is found again where it was, and re-sends nothing (points 15, 39)', async () => {
+    stage = await startStage();
+    const client = stage.connect();
+    client.begin('cluster');
+    const { resources = [] } = await client.next();
+    const versions = Object.fromEntries(
+      resources.map(({ name = '', version = '' }) => [name, version]),
+    );
+    await stage.server.stop();
+    stage = await startStage();
+    const again = stage.connect();
+    again.begin('cluster', { initial_resource_versions: versions });
+    again.ask('listener');
+    expect(summary(await again.next())).to.equal('listener +gateway');
+    expect(again.unread).to.equal(0);
+  });
+
+  it('sends connections elsewhere when they are old enough (point 39)', async () => {
+    stage = await startStage({ limits: { connectionAgeMs: 60, connectionGraceMs: 30 } });
+    const client = stage.keep(new BareClient(stage.server.port));
+    await client.begin();
+    await client.closed;
+    expect(client.events[0]).to.equal('goaway');
+    await stage.nodesAre(() => stage.server.nodes.list().length === 0);
+  });
+});
