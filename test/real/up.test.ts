@@ -4,7 +4,7 @@ import { createServer } from 'node:net';
 import { expect } from 'chai';
 import { postCall } from './parts/agent.js';
 import { underLoad } from './parts/load.js';
-import { eventually, launchMcpx, startMcpx, type Mcpx } from './parts/mcpx.js';
+import { eventually, freePort, launchMcpx, startMcpx, type Mcpx } from './parts/mcpx.js';
 import { descendantsOf, listenerOf, stillRunning, type Running } from './parts/processes.js';
 import { register } from './parts/registering.js';
 import { startServer, stopServers } from './parts/servers.js';
@@ -81,8 +81,9 @@ describe('mcpx up', () => {
     await mcpx.stop();
   });
 
-  it('says what to do when the Envoy it was told of is none, or too old', async () => {
-    const none = await launchMcpx({ settings: { envoy: { binary: '/nowhere/envoy' } } });
+  it('says what to do when the Envoy it was told of is none', async () => {
+    const envoy = { binary: '/nowhere/envoy', adminPort: await freePort() };
+    const none = await launchMcpx({ settings: { envoy } });
     expect(await exitOf(none)).to.equal(1);
     expect(none.output()).to.include('/nowhere/envoy').and.include('ENVOY_BIN');
     await none.stop();
