@@ -37,13 +37,15 @@ async function readyOf({ admin }: Mcpx) {
   return { status: answer.status, text: await answer.text() };
 }
 
-/** The codes of all present problems that concern `source`. */
+/** The codes of what is wrong with the registry itself at present. */
 async function problemsOf({ admin }: Mcpx, source: Source): Promise<string[]> {
   const answer = await fetch(`${admin}/v1/problems`);
   const { problems } = (await answer.json()) as {
     problems: { code: string; subject: { source?: string } }[];
   };
-  return problems.filter(({ subject }) => subject.source === source).map(({ code }) => code);
+  return problems
+    .filter(({ code, subject }) => subject.source === source && code.startsWith('registry_'))
+    .map(({ code }) => code);
 }
 
 async function hearing(mcpx: Mcpx, source: Source) {

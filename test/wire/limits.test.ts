@@ -113,7 +113,7 @@ describe('a client that takes too much, or says too little', () => {
     ['never acknowledges', () => undefined],
     ['stops reading', (client: WireClient) => client.stopReading()],
   ] as const)
-    it(`${what}: it is sent one response of a type, whatever changes (points 31, 32)`, async () => {
+    it(`${what}: it gets one response of a type, whatever changes (points 31, 32)`, async () => {
       stage = await startStage();
       const lazy = stage.connect();
       lazy.begin('endpoint', { resource_names_subscribe: ['a'] }, 'lazy');
@@ -136,7 +136,7 @@ describe('a client that takes too much, or says too little', () => {
       expect(await sent('cluster')).to.equal(3);
     });
 
-  it('refuses everything: it is left alone until there is something else (points 26, 31)', async () => {
+  it('refuses everything: it is left alone until there is more (points 26, 31)', async () => {
     stage = await startStage();
     const names = ['a', 'b', 'c', 'd'];
     stage.publish({

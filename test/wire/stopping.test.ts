@@ -1,5 +1,10 @@
 import { once } from 'node:events';
-import { connect, type ClientHttp2Session, type ClientHttp2Stream } from 'node:http2';
+import {
+  connect,
+  type ClientHttp2Session,
+  type ClientHttp2Stream,
+  type IncomingHttpHeaders,
+} from 'node:http2';
 import { status } from '@grpc/grpc-js';
 import { expect } from 'chai';
 import { discoveryService, encode } from '../../src/protos.js';
@@ -25,7 +30,7 @@ class BareClient {
       'content-type': 'application/grpc',
     });
     this.#stream.on('error', () => undefined);
-    this.#stream.on('trailers', (trailers) => {
+    this.#stream.on('trailers', (trailers: IncomingHttpHeaders) => {
       this.events.push(`ended with ${String(trailers['grpc-status'])}`);
       this.#stream.end();
     });

@@ -10,6 +10,7 @@ import type { EncodedResources, Snapshot } from '../../src/snapshot/snapshot.js'
 import { startXdsServer, type XdsServer } from '../../src/xds/server.js';
 import { assignment, edsCluster, listener, routes, snapshotOf } from '../unit/snapshot/messages.js';
 import { summary, WireClient } from './client.js';
+import { valueOf } from './stage.js';
 
 const base: Partial<EncodedResources> = {
   cluster: [edsCluster('a')],
@@ -106,6 +107,20 @@ describe('xDS over a real stream', () => {
     for (const client of all.slice(0, 2))
       expect(summary(await client.next())).to.equal('endpoint +a');
     expect(all[2]?.unread).to.equal(0);
+  });
+
+  it('makes few pushes of a storm of changes, and ends with the last (point 34)', async () => {
+    const client = connect();
+    client.begin('endpoint', { resource_names_subscribe: ['a'] });
+    client.acknowledge(await client.next());
+    await nodesAre(() => server.nodes.list()[0]?.kinds.endpoint?.settled === true);
+    const series = 'mcpx_xds_responses_total{type="endpoint"}';
+    const before = await valueOf(metrics, series);
+    for (let port = 2; port <= 1_001; port++) publish({ endpoint: [assignment('a', port)] });
+    client.acknowledge(await client.next());
+    const last = await client.next();
+    expect(JSON.stringify(last.resources)).to.contain('"port_value":1001');
+    expect((await valueOf(metrics, series)) - before).to.equal(2);
   });
 
   it('re-sends nothing to one who comes back with the present versions (point 15)', async () => {
