@@ -74,7 +74,9 @@ function buildSet(
   for (const { name, bytes } of [...encoded].sort(byName)) {
     if (next.has(name)) throw new Error(`There are two messages of kind ${kind} named "${name}"`);
     const known = previous.get(name);
-    next.set(name, known && equalBytes(known.bytes, bytes) ? known : freeze(name, bytes));
+    // The same name stays the same text, so that maps of names compare it by identity.
+    const same = known?.name ?? name;
+    next.set(same, known && equalBytes(known.bytes, bytes) ? known : freeze(same, bytes));
   }
   const same =
     next.size === previous.size &&

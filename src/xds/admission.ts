@@ -1,13 +1,22 @@
 /**
  * How fast new streams may begin: a first answer is the whole configuration,
- * and a fleet that comes back at once must not keep those waiting that are
- * served already. A token bucket, with a queue that has an end.
+ * and a fleet that comes back at once must neither keep those waiting that
+ * are served already, nor have all its first answers in memory together. A
+ * token bucket, so many joining at once, and a queue that has an end.
  */
 import type { Clock } from '../clock.js';
 import type { Limits } from './limits.js';
 
+/** One stream on its way in. */
+export interface Entry {
+  /** It has what it came for, or has left: the next may begin. May be called again. */
+  done(): void;
+}
+
 export class Admission {
   readonly #waiting = new Set<() => void>();
+  /** Who joins, since when; the oldest first. */
+  readonly #joining = new Map<Entry, number>();
   #tokens: number;
   #filledAt: number;
   #timer: NodeJS.Timeout | undefined;
@@ -20,18 +29,23 @@ export class Admission {
     this.#filledAt = clock.now();
   }
 
-  /** Begins now or in its turn. Gives the way to leave the queue; undefined: it is full. */
-  enter(begin: () => void): (() => void) | undefined {
-    this.#fill();
-    if (this.#waiting.size === 0 && this.#tokens >= 1) {
+  /** Begins now or in its turn; undefined: too many wait already. */
+  enter(begin: () => void): Entry | undefined {
+    if (this.#waiting.size >= this.limits.admissionQueue && !this.#mayBegin()) return undefined;
+    const start = () => {
       this.#tokens -= 1;
+      this.#joining.set(entry, this.clock.now());
       begin();
-      return () => undefined;
-    }
-    if (this.#waiting.size >= this.limits.admissionQueue) return undefined;
-    this.#waiting.add(begin);
-    this.#wait();
-    return () => this.#waiting.delete(begin);
+    };
+    const entry = {
+      done: () => {
+        this.#waiting.delete(start);
+        if (this.#joining.delete(entry)) this.#proceed();
+      },
+    };
+    this.#waiting.add(start);
+    this.#proceed();
+    return entry;
   }
 
   close(): void {
@@ -39,22 +53,29 @@ export class Admission {
     this.#waiting.clear();
   }
 
-  #wait(): void {
-    const { admittedPerSecond } = this.limits;
-    const untilNext = Math.max(1, Math.ceil(((1 - this.#tokens) * 1_000) / admittedPerSecond));
-    this.#timer ??= setTimeout(() => this.#proceed(), untilNext).unref();
+  #proceed(): void {
+    for (const start of this.#waiting) {
+      if (!this.#mayBegin()) break;
+      this.#waiting.delete(start);
+      start();
+    }
+    if (this.#waiting.size > 0) this.#timer ??= setTimeout(() => this.#again(), 10).unref();
   }
 
-  #proceed(): void {
+  #again(): void {
     this.#timer = undefined;
+    this.#proceed();
+  }
+
+  #mayBegin(): boolean {
     this.#fill();
-    for (const begin of this.#waiting) {
-      if (this.#tokens < 1) break;
-      this.#tokens -= 1;
-      this.#waiting.delete(begin);
-      begin();
+    // Whoever takes long gives up its place, so that a few slow ones keep nobody out.
+    const since = this.clock.now() - this.limits.joiningMs;
+    for (const [entry, begun] of this.#joining) {
+      if (begun > since) break;
+      this.#joining.delete(entry);
     }
-    if (this.#waiting.size > 0) this.#wait();
+    return this.#tokens >= 1 && this.#joining.size < this.limits.joiningAtOnce;
   }
 
   #fill(): void {

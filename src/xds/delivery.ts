@@ -91,7 +91,7 @@ export class Delivery {
     const responses: Response[] = [];
     for (const step of pushOrder) {
       const subscription = this.#subscriptions.get(step.kind);
-      if (!subscription || subscription.inFlight) continue;
+      if (!subscription || subscription.idle || subscription.inFlight) continue;
       const content = dueContent(step, subscription, view);
       if (!content) continue;
       const response = this.#response(subscription, content, this.snapshot);

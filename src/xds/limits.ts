@@ -10,6 +10,9 @@ export interface Limits {
   readonly admittedBurst: number;
   readonly admittedPerSecond: number;
   readonly admissionQueue: number;
+  /** Streams that may be on their first answers together, each for so long. */
+  readonly joiningAtOnce: number;
+  readonly joiningMs: number;
   /** An answer that takes longer is shown as overdue, and a stream that never speaks is ended. */
   readonly answerMs: number;
   /** A peer that is silent is asked after this time, and has so long to answer. */
@@ -30,6 +33,8 @@ export const defaultLimits: Limits = {
   admittedBurst: 1_000,
   admittedPerSecond: 1_000,
   admissionQueue: 10_000,
+  joiningAtOnce: 64,
+  joiningMs: 1_000,
   answerMs: 15_000,
   keepaliveMs: 30_000,
   keepaliveAnswerMs: 10_000,

@@ -5,7 +5,7 @@
  * while an unrelated cluster is on its way.
  */
 import { referencesOf } from '../snapshot/references.js';
-import type { Resource, ResourceKind, Snapshot } from '../snapshot/snapshot.js';
+import type { Resource, ResourceKind, ResourceSet, Snapshot } from '../snapshot/snapshot.js';
 import { isUnknown, type Subscription } from './subscription.js';
 
 /** One stream as the conditions see it. */
@@ -35,21 +35,34 @@ interface Follower {
 const always: Condition = () => () => true;
 const noFollowers = () => [];
 
-/** Not while the cluster that brings this assignment has news of its own to be sent first. */
+/**
+ * Not before the cluster that brings this assignment was sent once. A change of it
+ * may wait behind it: Envoy acknowledges clusters only when they are warm, and they
+ * warm only with their endpoints, so waiting for the change would hold up both.
+ */
 const afterItsCluster: Condition = ({ subscriptions, resources }) => {
-  const unsent = subscriptions.get('cluster')?.pending(resources.cluster) ?? [];
   const awaited = new Set(
-    unsent.map((name) => assignmentOf(resources.cluster.get(name))).filter((name) => name),
+    unsent(subscriptions.get('cluster'), resources.cluster)
+      .map((name) => assignmentOf(resources.cluster.get(name)))
+      .filter((name) => name),
   );
   return (name) => !awaited.has(name);
 };
 
-/** Not while the listener that names this route has news of its own to be sent first. */
+/** Not before the listener that names this route was sent once. */
 const afterItsListener: Condition = ({ subscriptions, resources }) => {
-  const unsent = subscriptions.get('listener')?.pending(resources.listener) ?? [];
-  const awaited = new Set(unsent.flatMap((name) => routesOf(resources.listener.get(name))));
+  const listeners = unsent(subscriptions.get('listener'), resources.listener);
+  const awaited = new Set(listeners.flatMap((name) => routesOf(resources.listener.get(name))));
   return (name) => !awaited.has(name);
 };
+
+/** What the client is still to hear of for the first time. */
+function unsent(subscription: Subscription | undefined, present: ResourceSet): readonly string[] {
+  const pending = subscription?.pending(present) ?? [];
+  return pending.filter(
+    (name) => !subscription?.held.has(name) && !subscription?.inFlight?.has(name),
+  );
+}
 
 /**
  * Every cluster it names, with its endpoints, must be acknowledged. Only for

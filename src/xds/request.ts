@@ -78,12 +78,7 @@ const forms: Readonly<Record<Variant, Form>> = {
     read: (fields) => ({
       subscribe: fields.texts(3),
       unsubscribe: fields.texts(4),
-      held: Object.fromEntries(
-        fields.all(5).map((entry) => {
-          const pair = collect(entry);
-          return [pair.text(1), pair.text(2)];
-        }),
-      ),
+      held: new Map(fields.all(5).map(readPair)),
     }),
   },
   'state of the world': {
@@ -92,6 +87,14 @@ const forms: Readonly<Record<Variant, Form>> = {
     read: (fields) => ({ names: fields.texts(3), returning: fields.text(1) !== '' }),
   },
 };
+
+/** An entry of a map of texts. */
+function readPair(entry: Buffer): [string, string] {
+  const pair: [string, string] = ['', ''];
+  for (const { number, bytes } of fieldsOf(entry))
+    if (bytes && number <= 2) pair[number - 1] = bytes.toString();
+  return pair;
+}
 
 const none: readonly Buffer[] = [];
 

@@ -61,6 +61,8 @@ export class Stream {
   constructor(
     private readonly sink: Sink,
     private readonly context: StreamContext,
+    /** Called when it has had its first answers. */
+    private readonly joined: () => void,
   ) {
     this.#openedAt = context.clock.now();
   }
@@ -175,6 +177,7 @@ export class Stream {
       this.sink.write(encodeResponse(response));
       node.touch();
     }
+    if (holdings.quiet) this.joined();
   }
 
   #record(

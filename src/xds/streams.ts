@@ -43,12 +43,12 @@ export class Streams {
     if ((this.#perAddress.get(host) ?? 0) >= streamsPerAddress)
       return this.#refuse(sink, `${host} has ${streamsPerAddress} streams open, and may not more`);
     let stream: Stream | undefined;
-    const leaveQueue = this.#admission.enter(() => {
-      stream = new Stream(sink, this.context);
+    const entry = this.#admission.enter(() => {
+      stream = new Stream(sink, this.context, () => entry?.done());
       this.#open.add(stream);
       begin(stream);
     });
-    if (!leaveQueue)
+    if (!entry)
       return this.#refuse(sink, `${admissionQueue} streams wait to begin already; try again`);
     this.#count(host, 1);
     let closed = false;
@@ -56,7 +56,7 @@ export class Streams {
       if (closed) return;
       closed = true;
       this.#count(host, -1);
-      leaveQueue();
+      entry.done();
       if (!stream) return;
       this.#open.delete(stream);
       stream.close();

@@ -14,7 +14,7 @@ export interface Wish {
   readonly subscribe: readonly string[];
   readonly unsubscribe: readonly string[];
   /** What the client holds from an earlier stream: name → version. First request only. */
-  readonly held: Readonly<Record<string, string>>;
+  readonly held: ReadonlyMap<string, string>;
 }
 
 /** All that a client of the state of the world wishes. */
@@ -32,6 +32,7 @@ export type Answer =
   | { readonly kind: 'stale' };
 
 const everything = '*';
+const nothingHeld: Wish['held'] = new Map();
 
 /** Envoy asks for all clusters and all listeners by naming none; other types are asked by name. */
 const wildcardByDefault: ReadonlySet<ResourceKind> = new Set(['cluster', 'listener']);
@@ -47,6 +48,8 @@ export class Subscription {
   readonly #names = new Set<string>();
   /** What the client has acknowledged. */
   readonly #held = new Map<string, Resource>();
+  /** Of those, the ones brought along with a content that was not known here. */
+  readonly #unknown = new Set<string>();
   /** Names whose state at the client may differ from the snapshot. */
   readonly #due = new Set<string>();
   /** Of those, the ones to send whatever the client holds. */
@@ -100,6 +103,11 @@ export class Subscription {
     return this.#due.size === 0 && this.#inFlight === undefined && !this.#replyOwed;
   }
 
+  /** There is nothing that might have to be said. */
+  get idle(): boolean {
+    return this.#due.size === 0 && !this.#replyOwed;
+  }
+
   /** Names whose present bytes this client has refused. */
   refused(present: ResourceSet): readonly string[] {
     return [...this.#refused.keys()].filter((name) => this.#isRefused(name, present));
@@ -135,18 +143,20 @@ export class Subscription {
     if (takesAll && !this.#wildcard) subscribe.push(everything);
     if (!takesAll && this.#wildcard) unsubscribe.push(everything);
     this.#everNamed ||= names.length > 0;
-    this.change({ subscribe, unsubscribe, held: {} }, present);
+    this.change({ subscribe, unsubscribe, held: nothingHeld }, present);
   }
 
   /** Incremental wishes count whatever the nonce of the request that brings them. */
   change(wish: Wish, present: ResourceSet | undefined): void {
     const first = !this.#begun;
     this.#begun = true;
+    const held = first ? wish.held : nothingHeld;
     if (first && wish.subscribe.length === 0 && wildcardByDefault.has(this.kind))
-      this.#subscribeAll(wish, present);
-    for (const name of wish.subscribe) this.#subscribe(name, wish, present);
+      this.#subscribeAll(held, present);
+    for (const name of wish.subscribe)
+      if (name === everything) this.#subscribeAll(held, present);
+      else this.#subscribe(name, held, present);
     for (const name of wish.unsubscribe) this.#unsubscribe(name);
-    if (first) this.#remember(wish, present);
   }
 
   /** These resources are not what they were; called once for every change of the snapshot. */
@@ -170,6 +180,7 @@ export class Subscription {
    * parts of refused responses, then everything else.
    */
   batches(present: ResourceSet): readonly (readonly string[])[] {
+    if (this.#partOf.size === 0) return [this.pending(present)];
     const parts = new Map<number, string[]>();
     const rest: string[] = [];
     for (const name of this.pending(present)) {
@@ -183,6 +194,7 @@ export class Subscription {
 
   /** The names with news that the client has not been sent. */
   pending(present: ResourceSet): readonly string[] {
+    if (this.#due.size === 0) return [];
     return [...this.#due].filter((name) => this.isPending(name, present));
   }
 
@@ -258,20 +270,20 @@ export class Subscription {
     return content;
   }
 
-  #subscribe(name: string, wish: Wish, present: ResourceSet | undefined): void {
-    if (name === everything) {
-      this.#subscribeAll(wish, present);
-      return;
-    }
-    this.#names.add(name);
-    this.#insistByClient(name);
+  #subscribe(name: string, held: Wish['held'], present: ResourceSet | undefined): void {
+    // The very text of the snapshot is found without comparing letters.
+    this.#names.add(present?.get(name)?.name ?? name);
+    const version = held.get(name);
+    if (version === undefined) this.#insistByClient(name);
+    else this.#takeOver(name, version, present);
   }
 
-  #subscribeAll(wish: Wish, present: ResourceSet | undefined): void {
+  #subscribeAll(held: Wish['held'], present: ResourceSet | undefined): void {
     this.#wildcard = true;
     // A client that came back with what it held has had its first reply already.
-    this.#replyOwed ||= Object.keys(wish.held).length === 0;
-    for (const name of present?.keys() ?? []) this.#insistByClient(name);
+    this.#replyOwed ||= held.size === 0;
+    for (const name of present?.keys() ?? []) if (!held.has(name)) this.#insistByClient(name);
+    for (const [name, version] of held) this.#takeOver(name, version, present);
   }
 
   #insistByClient(name: string): void {
@@ -295,29 +307,32 @@ export class Subscription {
 
   #forget(name: string): void {
     this.#held.delete(name);
+    this.#unknown.delete(name);
     this.#due.delete(name);
     this.#insisted.delete(name);
     this.#refused.delete(name);
     this.#partOf.delete(name);
   }
 
-  /** Takes over what the client held on an earlier stream, perhaps with another replica. */
-  #remember({ held }: Wish, present: ResourceSet | undefined): void {
-    for (const [name, version] of Object.entries(held)) {
-      if (!this.wants(name)) continue;
-      this.#held.set(name, { name, version, bytes: unknownBytes });
-      this.#insisted.delete(name);
-      this.#due.add(name);
-      if (present) this.#recognise(name, present);
+  /** What the client held on an earlier stream, perhaps with another replica. */
+  #takeOver(name: string, version: string, present: ResourceSet | undefined): void {
+    const resource = present?.get(name);
+    if (resource?.version === version) {
+      this.#held.set(resource.name, resource);
+      return;
     }
+    this.#held.set(name, { name, version, bytes: unknownBytes });
+    this.#unknown.add(name);
+    this.#due.add(name);
   }
 
   /** What the client brought along becomes known once its version is found. */
   #recognise(name: string, present: ResourceSet): void {
+    if (!this.#unknown.has(name)) return;
     const resource = present.get(name);
     const held = this.#held.get(name);
-    if (resource && held && isUnknown(held) && held.version === resource.version)
-      this.#held.set(name, resource);
+    if (held && !isUnknown(held)) this.#unknown.delete(name);
+    else if (resource && held?.version === resource.version) this.#held.set(name, resource);
   }
 
   /** Has the client been told this state? What is in flight counts as told. */

@@ -14,8 +14,8 @@ export interface Goal {
 
 export function goalsOf({ corners, registering }: Measured): readonly Goal[] {
   return [
-    ...againstLinear(nearest(corners, 500, 1000)),
-    flatness(nearest(corners, 2000, 500), nearest(corners, 50, 500)),
+    ...againstLinear(nearest(corners, 500)),
+    ...flatness(exactly(corners, 2000, 500), exactly(corners, 50, 500)),
     ...floods(corners),
     ...growth(registering),
   ];
@@ -23,12 +23,14 @@ export function goalsOf({ corners, registering }: Measured): readonly Goal[] {
 
 export const isReached = ({ value, most }: Goal): boolean => value !== null && value <= most;
 
-/** The corner itself, or the largest fleet of clients that was measured. */
-function nearest(corners: readonly CornerFigures[], services: number, clients: number) {
-  const exact = corners.find((each) => each.services === services && each.clients === clients);
-  const sizes = (each: CornerFigures): number =>
-    each.clients - Math.abs(each.services - services) / 1_000_000;
-  return exact ?? [...corners].sort((a, b) => sizes(b) - sizes(a))[0];
+const exactly = (corners: readonly CornerFigures[], services: number, clients: number) =>
+  corners.find((each) => each.services === services && each.clients === clients);
+
+/** Of the corners with as many services, if there are any, the one with most clients. */
+function nearest(corners: readonly CornerFigures[], services: number): CornerFigures | undefined {
+  const alike = corners.filter((each) => each.services === services);
+  const candidates = alike.length > 0 ? alike : corners;
+  return [...candidates].sort((a, b) => b.clients - a.clients)[0];
 }
 
 type Pick = (figures: Figures) => number | undefined;
@@ -68,16 +70,19 @@ function againstLinear(corner: CornerFigures | undefined): Goal[] {
   ];
 }
 
-function flatness(many: CornerFigures | undefined, few: CornerFigures | undefined): Goal {
-  const ours = (corner: CornerFigures | undefined) => corner?.servers.mcpx?.change?.processorMs;
+function flatness(many: CornerFigures | undefined, few: CornerFigures | undefined): Goal[] {
+  if (!many || !few) return [];
+  const ours = (corner: CornerFigures) => corner.servers.mcpx?.change?.processorMs;
   const [more, fewer] = [ours(many), ours(few)];
-  return {
-    text: 'one change, server CPU, many services to few',
-    corner: `${cornerName(many)} to ${cornerName(few)}`,
-    value: more && fewer && many !== few ? more / fewer : null,
-    most: 1.5,
-    unit: '×',
-  };
+  return [
+    {
+      text: 'one change, server CPU, many services to few',
+      corner: `${cornerName(many)} to ${cornerName(few)}`,
+      value: more && fewer ? more / fewer : null,
+      most: 1.5,
+      unit: '×',
+    },
+  ];
 }
 
 /** Of every corner the worst. */
@@ -89,7 +94,7 @@ function floods(corners: readonly CornerFigures[]): Goal[] {
       : Math.max(...all.map((each) => each ?? 0));
     return { corner: 'the worst', value };
   };
-  const large = nearest(corners, 500, 1000);
+  const large = nearest(corners, 500);
   const churn = large?.servers.mcpx?.churn;
   return [
     {

@@ -167,7 +167,8 @@ function writeResources(folder: string, services: number): string {
   return file;
 }
 
-const programFile = (name: string): string => join(process.env['XDS_BENCH_BIN'] ?? '', name);
+export const programFile = (name: 'reference' | 'fleet'): string =>
+  join(process.env['XDS_BENCH_BIN'] ?? '', name);
 
 function canPin(): boolean {
   return cpus().length > 1 && spawnSync('taskset', ['-c', '0,1', 'true']).status === 0;

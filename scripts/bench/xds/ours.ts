@@ -1,12 +1,10 @@
 /**
  * MCPX's control plane as a process to be measured: the real pipeline and the real xDS
  * server over a registry in memory. Driven as the reference is: `POST /update?service=i&key=k`
- * (the first instance of service i moves to port k), `POST /burst?count=n&key=k` (n services
- * one after the other, ports from k on) and `POST /register` (one service more).
+ * (the first instance of service i moves to port k), and `POST /register` (one service more).
  */
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
-import { setImmediate as turn } from 'node:timers/promises';
 import { systemClock } from '../../../src/clock.js';
 import { readConfig } from '../../../src/config.js';
 import type { Outcome } from '../../../src/errors.js';
@@ -68,7 +66,11 @@ class MemoryRegistry implements Registry {
 }
 
 /** Kept for a restart; the reference keeps nothing, so neither do we here. */
-const store = { read: () => undefined, keep: () => undefined, close: async () => undefined };
+const store = {
+  read: () => undefined,
+  keep: () => undefined,
+  close: () => Promise.resolve(),
+};
 
 async function start(services: number): Promise<void> {
   const log = createLog('control plane', 'warn');
@@ -85,7 +87,7 @@ async function start(services: number): Promise<void> {
   });
   const { port } = valueOf(xds);
   const control = createServer((request, response) => {
-    void obey(new URL(request.url ?? '/', 'http://control'), registry);
+    obey(new URL(request.url ?? '/', 'http://control'), registry);
     response.writeHead(202).end();
   });
   control.listen(0, '127.0.0.1', () => {
@@ -93,17 +95,10 @@ async function start(services: number): Promise<void> {
   });
 }
 
-async function obey({ pathname, searchParams }: URL, registry: MemoryRegistry): Promise<void> {
+function obey({ pathname, searchParams }: URL, registry: MemoryRegistry): void {
   const number = (name: string): number => Number(searchParams.get(name));
-  const key = number('key');
-  if (pathname === '/update') registry.move(number('service'), key);
-  else if (pathname === '/register') registry.add();
-  else
-    for (let index = 0; index < number('count'); index++) {
-      registry.move(index % registry.services, key + index);
-      // Each is an event of its own, as from a registry.
-      await turn();
-    }
+  if (pathname === '/register') registry.add();
+  else registry.move(number('service'), number('key'));
 }
 
 function valueOf<T>(outcome: Outcome<T>): T {

@@ -6,7 +6,7 @@ import { parseArgs } from 'node:util';
 import { packageFile } from '../../../src/package_file.js';
 import { machine } from '../machine.js';
 import { goalsOf } from './goals.js';
-import { measure, type Corner, type Plan } from './measure.js';
+import { measure, programFile, type Corner, type Plan } from './measure.js';
 import {
   conditions,
   cornersTable,
@@ -16,7 +16,7 @@ import {
   ratiosTable,
 } from './tables.js';
 
-const usage = `npm run bench:xds -- [--quick] [--rounds 3] [--corner 500x100 …] [--json]
+const usage = `npm run bench:xds -- [--quick] [--rounds 2] [--corner 500x100 …] [--json]
 
   --quick      500x100 and 50x500 alone, one round: about a minute
   --rounds     how often each server is started anew; the figures are medians
@@ -78,7 +78,7 @@ function planOf(quick: boolean, wanted: readonly string[], rounds: string | unde
   const named = chosen.find(({ services, clients }) => services === 500 && clients === 100);
   return {
     corners: chosen,
-    rounds: rounds === undefined ? (quick ? 1 : 3) : countOf(rounds),
+    rounds: rounds === undefined ? (quick ? 1 : 2) : countOf(rounds),
     churnSeconds: quick ? 2 : 5,
     snapshotCorner: named,
     registering: wanted.length > 0 ? [] : quick ? registering.slice(0, 2) : registering,
@@ -99,7 +99,7 @@ function countOf(text: string): number {
 }
 
 const goVersion = (): string =>
-  `Go ${execFileSync('go', ['env', 'GOVERSION']).toString().trim().replace(/^go/, '')}`;
+  execFileSync(programFile('fleet'), ['-version']).toString().trim().replace('go', 'Go ');
 
 function referenceVersion(): string {
   const modules = readFileSync(packageFile('scripts/bench/xds/go.mod'), 'utf8');

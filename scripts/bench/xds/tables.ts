@@ -122,7 +122,7 @@ export function conditions({ rounds, churnSeconds }: Plan, pinned: boolean): str
     'Both servers hold the same bytes for the same names: the reference got those that MCPX made.',
     'MCPX is its pipeline and its xDS server in one process, from a registration on (merging,',
     'rendering, hashing and checking are in its figures), without the file kept for restarts;',
-    'the reference is told the ready resource. Changes come one by one to both.',
+    'the reference is told the ready resource. A change is a request on a socket, for both.',
     'CPU is utime + stime of the server, RSS its VmHWM; ratios and CPU are to be trusted, times',
     'are upper bounds where the client core is busy.',
   ].join(' ');

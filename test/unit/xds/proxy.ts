@@ -16,7 +16,7 @@ import { Delivery, type Response } from '../../../src/xds/delivery.js';
 import { sharedNumbering } from '../../../src/xds/response.js';
 import type { Content, Variant } from '../../../src/xds/subscription.js';
 
-export const noWish = { subscribe: [], unsubscribe: [], held: {} };
+export const noWish = { subscribe: [], unsubscribe: [], held: new Map<string, string>() };
 export const noVerdict = { nonce: '', refused: false };
 
 export class Proxy {
@@ -115,7 +115,7 @@ export class Proxy {
       }
       const versions = [...this.held[kind]].map(([name, { version }]) => [name, version] as const);
       const wish = { subscribe: [...this.asked[kind]], unsubscribe: [] };
-      const held = Object.fromEntries(versions);
+      const held = new Map(versions);
       if (kind === 'cluster' || kind === 'listener' || wish.subscribe.length > 0)
         delivery.receive(kind, { ...wish, held }, noVerdict);
     }
@@ -152,7 +152,7 @@ export class Proxy {
         { names: [...asked], returning: false },
         { nonce, refused: false },
       );
-    else this.#delivery.receive(follower, { subscribe, unsubscribe, held: {} }, noVerdict);
+    else this.#delivery.receive(follower, { subscribe, unsubscribe, held: new Map() }, noVerdict);
   }
 
   #take(): void {

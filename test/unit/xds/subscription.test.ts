@@ -25,7 +25,7 @@ class Client {
 
   /** Says something and gives what comes back: `+a` present, `-a` removed, undefined: nothing. */
   says(wish: Partial<Wish>, nonce = ''): string | undefined {
-    const whole = { subscribe: [], unsubscribe: [], held: {}, ...wish };
+    const whole = { subscribe: [], unsubscribe: [], held: new Map<string, string>(), ...wish };
     this.#delivery.receive(this.kind, whole, { nonce, refused: false });
     return this.#next();
   }
@@ -35,7 +35,7 @@ class Client {
   }
 
   refuses(): string | undefined {
-    const wish = { subscribe: [], unsubscribe: [], held: {} };
+    const wish = { subscribe: [], unsubscribe: [], held: new Map<string, string>() };
     this.#delivery.receive(this.kind, wish, { nonce: this.#nonce, refused: true });
     return this.#next();
   }
@@ -75,6 +75,7 @@ class Client {
   }
 }
 
+const heldAs = (versions: Record<string, string>) => new Map(Object.entries(versions));
 const words = (text: string) => text.split(' ').filter((word) => word !== '');
 const clusters = (names: string) => new Client('cluster', names);
 const endpoints = (names: string) => new Client('endpoint', names);
@@ -218,19 +219,21 @@ describe('subscription', () => {
 
     it('sends to one who comes back only what differs, and what is gone (point 15)', () => {
       const before = clusters('a b c');
-      const held = { a: before.version('a'), b: 'older', gone: 'x' };
+      const held = heldAs({ a: before.version('a'), b: 'older', gone: 'x' });
       expect(before.says({ held })).to.equal('+b +c -gone');
     });
 
     it('sends nothing to one who comes back and has everything (point 15)', () => {
       for (const client of [clusters('a'), endpoints('a')]) {
-        const held = { a: client.version('a') };
+        const held = heldAs({ a: client.version('a') });
         expect(client.says({ subscribe: ['a'], held })).to.equal(undefined);
       }
     });
 
     it('ignores what one who comes back holds and does not want', () => {
-      expect(endpoints('a b').says({ subscribe: ['a'], held: { b: 'x', z: 'x' } })).to.equal('+a');
+      expect(
+        endpoints('a b').says({ subscribe: ['a'], held: heldAs({ b: 'x', z: 'x' }) }),
+      ).to.equal('+a');
     });
   });
 

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"fmt"
 	"slices"
 	"time"
 )
@@ -100,6 +99,7 @@ func (run *scenario) reconnect() *span {
 		expected := run.fleet.expect(run.fleet.holds(changed))
 		run.fleet.connect()
 		run.server.update(changed)
+		run.server.sent()
 		return expected
 	})
 	if taken != nil {
@@ -117,6 +117,7 @@ func (run *scenario) change(least int, most int, enough time.Duration) *changes 
 		changed := run.next(count * 7)
 		expected := run.fleet.expect(run.fleet.holds(changed))
 		run.server.update(changed)
+		run.server.sent()
 		if !expected.wait(run.limit) {
 			return nil
 		}
@@ -165,11 +166,15 @@ func (run *scenario) flood(all []target, make func()) *flood {
 	}
 }
 
+// burst writes all changes to the socket at once: how many of them are read together is
+// each server's own affair, as it is with a registry's.
 func (run *scenario) burst(count int) *flood {
-	from := run.port + 1
 	all := run.targets(count)
 	return run.flood(all, func() {
-		run.server.post(fmt.Sprintf("/burst?count=%d&key=%d", count, from))
+		for _, changed := range all {
+			run.server.update(changed)
+		}
+		run.server.sent()
 	})
 }
 
@@ -180,6 +185,7 @@ func (run *scenario) churn(perSecond int, length time.Duration) *flood {
 		defer pace.Stop()
 		for _, changed := range all {
 			run.server.update(changed)
+			run.server.sent()
 			<-pace.C
 		}
 	})
@@ -202,6 +208,7 @@ func (run *scenario) register(count int) *changes {
 		run.services++
 		expected := run.fleet.expect(holdsServices(run.services))
 		run.server.post("/register")
+		run.server.sent()
 		if !expected.wait(run.limit) {
 			return nil
 		}

@@ -16,7 +16,7 @@ import (
 // A server is the process that is measured: driven by its control port, looked at in /proc.
 type server struct {
 	pid     int
-	control net.Conn
+	control *bufio.Writer
 }
 
 func drive(pid int, address string) *server {
@@ -37,13 +37,18 @@ func drive(pid int, address string) *server {
 			_ = answer.Body.Close()
 		}
 	}()
-	return &server{pid, control}
+	return &server{pid, bufio.NewWriterSize(control, 1<<16)}
 }
 
-// post does not wait for the answer: a busy server must not slow down its registry.
+// post does not wait for the answer: a busy server must not slow down its registry. It
+// leaves with the next sent.
 func (server *server) post(path string) {
 	head := "POST %s HTTP/1.1\r\nhost: control\r\ncontent-length: 0\r\n\r\n"
-	if _, err := fmt.Fprintf(server.control, head, path); err != nil {
+	_, _ = fmt.Fprintf(server.control, head, path)
+}
+
+func (server *server) sent() {
+	if err := server.control.Flush(); err != nil {
 		log.Fatal(err)
 	}
 }

@@ -1,8 +1,8 @@
 // Command reference is what MCPX is measured against: go-control-plane's own server
 // over one of its two caches, holding the very bytes that MCPX would send.
 //
-// It is driven as MCPX is in this benchmark (see ours.ts): POST /update and POST /burst
-// on a control port. Changes are queued and applied one by one, as registries report them.
+// It is driven as MCPX is in this benchmark (see ours.ts): POST /update on a control port.
+// Changes are queued and applied one by one, as registries report them.
 package main
 
 import (
@@ -54,7 +54,7 @@ func main() {
 	}()
 
 	discoveryPort := serveDiscovery(held)
-	controlPort := serveControl(queue, len(endpoints))
+	controlPort := serveControl(queue)
 	fmt.Printf("ready %d %d\n", discoveryPort, controlPort)
 	// Whoever started us holds the other end: we end with it.
 	_, _ = io.Copy(io.Discard, os.Stdin)
@@ -105,19 +105,13 @@ func serveDiscovery(held store) int {
 	return listener.Addr().(*net.TCPAddr).Port
 }
 
-func serveControl(queue chan<- change, services int) int {
+func serveControl(queue chan<- change) int {
 	number := func(request *http.Request, name string) int {
 		value, _ := strconv.Atoi(request.URL.Query().Get(name))
 		return value
 	}
 	http.HandleFunc("POST /update", func(answer http.ResponseWriter, request *http.Request) {
 		queue <- change{number(request, "service"), uint32(number(request, "key"))}
-		answer.WriteHeader(http.StatusAccepted)
-	})
-	http.HandleFunc("POST /burst", func(answer http.ResponseWriter, request *http.Request) {
-		for index := range number(request, "count") {
-			queue <- change{index % services, uint32(number(request, "key") + index)}
-		}
 		answer.WriteHeader(http.StatusAccepted)
 	})
 	listener := listen()
