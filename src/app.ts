@@ -8,7 +8,6 @@ import { startAdmin } from './admin/admin.js';
 import { systemClock } from './clock.js';
 import type { Config } from './config.js';
 import { failed, type Outcome, type Problem } from './errors.js';
-import type { SourceName } from './fleet/fleet.js';
 import { lastGoodStore } from './last_good.js';
 import type { Log } from './log.js';
 import type { Metrics } from './metrics.js';
@@ -35,8 +34,6 @@ export interface AppParts {
 export async function startApp(parts: AppParts): Promise<Outcome<App>> {
   const { config, log, metrics, version } = parts;
   const registries = createRegistries(config, log);
-  const write = writeTarget(config, registries);
-  if (!write.ok) return write;
   const store = lastGoodStore(config.data, log);
   const pipeline = new Pipeline({ registries, settings: config, store, log, metrics });
   const probe = new Probe(pipeline.fleet, log);
@@ -58,7 +55,7 @@ export async function startApp(parts: AppParts): Promise<Outcome<App>> {
   closers.unshift(() => xds.value.stop());
   const state = {
     ...{ fleet: pipeline.fleet, hearing: pipeline.hearing, stale: pipeline.stale },
-    ...{ metrics, version, write: write.value },
+    ...{ metrics, version, write: config.registry.write ?? registries[0]?.source ?? 'file' },
     nodes: () => nodes.list(),
     askedAt: (service: string) => probe.askedAt(service),
     problems: () => [...pipeline.problems.value, ...nodes.problems()],
@@ -88,21 +85,4 @@ function createRegistries({ registry }: Config, log: Log): readonly Registry[] {
     ...(consul === undefined ? [] : [createConsulRegistry({ ...consul, ...common })]),
     ...(etcd === undefined ? [] : [createEtcdRegistry({ ...etcd, ...common })]),
   ];
-}
-
-/** The registry that takes admin writes: the one named, or the only one. */
-function writeTarget({ registry }: Config, registries: readonly Registry[]): Outcome<SourceName> {
-  const names = registries.map(({ source }) => source);
-  const named = registry.write ?? names[0];
-  if (named !== undefined && names.includes(named)) return { ok: true, value: named };
-  const message =
-    `registry.write names ${registry.write ?? 'nothing'}, which is not configured. ` +
-    `Configured: ${names.join(', ')}.`;
-  return failed({
-    code: 'config_invalid',
-    severity: 'error',
-    actor: 'operator',
-    subject: { path: 'registry.write' },
-    message,
-  });
 }

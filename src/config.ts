@@ -17,14 +17,17 @@ const registrySchema = z.strictObject({
   file: z.string().min(1).optional().describe('services.yaml: the embedded registry'),
   consul: z
     .strictObject({
-      address: z.url().default('http://127.0.0.1:8500'),
+      address: z.url({ protocol: /^https?$/ }).default('http://127.0.0.1:8500'),
       token: z.string().default(''),
       datacenter: z.string().default(''),
     })
     .optional(),
   etcd: z
     .strictObject({
-      endpoints: z.array(z.url()).min(1).default(['http://127.0.0.1:2379']),
+      endpoints: z
+        .array(z.url({ protocol: /^https?$/ }))
+        .min(1)
+        .default(['http://127.0.0.1:2379']),
       prefix: z.string().startsWith('/').default('/mcpx'),
     })
     .optional(),
@@ -99,7 +102,11 @@ export function readConfig(input: ConfigInput): Outcome<Config> {
   const merged = deepMerge(deepMerge(file.value, variables.value), input.flags ?? {});
   const parsed = schema.safeParse(merged);
   if (!parsed.success) return failed(...parsed.error.issues.flatMap(issueToProblems));
-  return succeeded(completed(parsed.data, input.cwd));
+  const config = completed(parsed.data, input.cwd);
+  const { write } = config.registry;
+  if (write === undefined || config.registry[write] !== undefined) return succeeded(config);
+  const message = `registry.write names ${write}, which is not configured. Set registry.${write}.`;
+  return failed(problem('config_invalid', { path: 'registry.write' }, message));
 }
 
 function readConfigFile({ file, cwd }: ConfigInput): Outcome<Record<string, unknown>> {

@@ -63,4 +63,8 @@ async function runProcess(
   return 0;
 }
 
-process.exit(await runCli({ arguments: process.argv.slice(2), version, actions }));
+const exitCode = await runCli({ arguments: process.argv.slice(2), version, actions });
+// A pipe takes what was written at its own pace, and exiting would cut it off.
+for (const stream of [process.stdout, process.stderr])
+  await new Promise((resolve) => stream.write('', resolve));
+process.exit(exitCode);

@@ -2,7 +2,7 @@
 import type { Log } from '../log.js';
 import { nearest } from '../config.js';
 import { reasonOf, type Outcome, type Problem } from '../errors.js';
-import { exposedService } from '../fleet/exposed.js';
+import { exposedServices } from '../fleet/exposed.js';
 import { conflictsWith } from '../fleet/newcomer.js';
 import { decodeRegistration } from '../registry/decode.js';
 import { registrationSchema } from '../registry/schema.js';
@@ -65,8 +65,8 @@ export function serviceRoutes(state: AdminState, log: Log): Route[] {
 
 function show({ fleet, problems, askedAt }: AdminState, name: string): Answer {
   const service = fleet.value.services.find((candidate) => candidate.name === name);
-  if (service)
-    return jsonAnswer(detailOf(service, exposedService(service), problems(), askedAt(name)));
+  const exposed = exposedServices(fleet.value).find((candidate) => candidate.name === name);
+  if (service && exposed) return jsonAnswer(detailOf(service, exposed, problems(), askedAt(name)));
   const about = problems().filter(({ subject }) => subject.service === name);
   if (about.length > 0) {
     const reasons = about.map(({ message }) => message).join(' ');

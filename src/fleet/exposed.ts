@@ -81,7 +81,7 @@ function globMatches(pattern: string, text: string): boolean {
   return text.length - end.length >= from && text.endsWith(end);
 }
 
-export function exposedService(service: Service): ExposedService {
+function exposedService(service: Service): ExposedService {
   const { probe, expose } = service;
   const catalogue = probe?.catalogue;
   const spoken = catalogue?.eras ?? [];

@@ -141,6 +141,8 @@ export interface ProbeResult {
   readonly failure:
     | { readonly code: 'server_unreachable' | 'server_not_mcp'; readonly message: string }
     | undefined;
+  /** Ids of instances that do not answer while others do; absent when all do. */
+  readonly silent?: readonly string[];
 }
 
 /** The probe's report: service name → what is known. A service it has not asked yet is absent. */

@@ -139,6 +139,7 @@ function mergeService(name: string, inputs: ServiceInputs): MergedService {
   const { probe } = inputs;
   if (probe?.failure)
     problems.push(problem(probe.failure.code, { service: name }, probe.failure.message));
+  for (const id of probe?.silent ?? []) problems.push(silentInstance(name, id));
   const merged = { service, inputs, problems };
   origins.set(service, merged);
   return merged;
@@ -276,3 +277,11 @@ const takenBy = (owner: string, name: string): string =>
 
 const givenTwice = (name: string): string =>
   `The tool ${name} is shown once: its server lists several tools of this name.`;
+
+const silentInstance = (service: string, instance: string): Problem =>
+  problem(
+    'server_unreachable',
+    { service, instance },
+    `Instance ${instance} of ${service} does not answer. The others serve meanwhile: ` +
+      'mend it, or take its registration out.',
+  );

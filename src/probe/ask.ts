@@ -91,6 +91,16 @@ export async function answers(target: Target, limits: Limits): Promise<boolean> 
   return kind !== 'unreachable' && kind !== 'too_slow';
 }
 
+/** Ids of those that Envoy asks itself and that do not answer us. */
+export async function silentInstances(service: Service, limits: Limits): Promise<string[]> {
+  const { instances, path } = service;
+  const asked = instances.filter(({ passing, checkedBy }) => passing && checkedBy === 'envoy');
+  const alive = await Promise.all(
+    asked.map((instance) => answers(targetOf(instance, path), limits)),
+  );
+  return asked.filter((_, index) => !alive[index]).map(({ id }) => id);
+}
+
 /** A server that cannot be reached in one era cannot be reached in the other. */
 function isAway(failure: Failure | undefined): boolean {
   return failure?.kind === 'unreachable' || failure?.kind === 'too_slow';

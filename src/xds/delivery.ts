@@ -59,6 +59,14 @@ export class Delivery {
     return this.#subscriptions.get(kind);
   }
 
+  /** Nothing awaits an answer, and nothing waits to be sent. */
+  get quiet(): boolean {
+    if (!this.snapshot) return true;
+    for (const { inFlight, idle } of this.#subscriptions.values())
+      if (inFlight || !idle) return false;
+    return true;
+  }
+
   receive(kind: ResourceKind, wish: Wish | WholeWish, verdict: Verdict): Answer {
     const subscription = this.#subscriptions.get(kind) ?? new Subscription(kind, this.variant);
     this.#subscriptions.set(kind, subscription);

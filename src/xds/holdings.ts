@@ -34,14 +34,6 @@ export class Holdings {
     if (answer === 'acknowledged') this.#acknowledged.set(kind, sent.version);
   }
 
-  /** Something was sent, and nothing awaits its answer. */
-  get quiet(): boolean {
-    if (this.#sent.size === 0) return false;
-    for (const { awaitedSince } of this.#sent.values())
-      if (awaitedSince !== undefined) return false;
-    return true;
-  }
-
   /** The types whose response was sent before `since` and not answered; each is told once. */
   fallOverdue(since: number): readonly ResourceKind[] {
     const fallen: ResourceKind[] = [];

@@ -78,9 +78,11 @@ const afterItsClusters =
     const isHeld = (cluster: string) => {
       if (!resources.cluster.has(cluster)) return true;
       const held = clusters.held.get(cluster);
-      if (!held) return false;
+      // One that is just being taken away is as good as gone, though it comes back.
+      if (!held || isLeaving(cluster, clusters)) return false;
       const assignment = assignmentOf(isUnknown(held) ? resources.cluster.get(cluster) : held);
-      return assignment === undefined || endpoints?.held.has(assignment) === true;
+      if (assignment === undefined) return true;
+      return endpoints?.held.has(assignment) === true && !isLeaving(assignment, endpoints);
     };
     return (name) => {
       const resource = resources[kind].get(name);
@@ -119,6 +121,10 @@ const both =
     const second = other(view);
     return (name) => first(name) && second(name);
   };
+
+/** The client is being told that it is gone. */
+const isLeaving = (name: string, { inFlight }: Subscription): boolean =>
+  inFlight?.has(name) === true && inFlight.get(name) === undefined;
 
 const assignmentOf = (cluster: Resource | undefined) =>
   cluster && !isUnknown(cluster) ? referencesOf('cluster', cluster).assignment : undefined;

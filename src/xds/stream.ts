@@ -177,7 +177,7 @@ export class Stream {
       this.sink.write(encodeResponse(response));
       node.touch();
     }
-    if (holdings.quiet) this.joined();
+    if (delivery.quiet) this.joined();
   }
 
   #record(

@@ -201,6 +201,17 @@ describe('a client that takes too much, or says too little', () => {
     await stage.nodesAre(() => stage.server.nodes.list().length === 4);
   });
 
+  it('comes back with what it held: it has joined at once (points 15, 35)', async () => {
+    stage = await startStage({ limits: { joiningAtOnce: 1, joiningMs: 3_600_000 } });
+    const held = { a: stage.edge.value!.resources.cluster.get('a')!.version };
+    for (let count = 1; count <= 3; count++) {
+      const client = stage.connect();
+      client.begin('cluster', { initial_resource_versions: held }, `edge-${count}`);
+      await stage.nodesAre(() => stage.server.nodes.list().length === count);
+      expect(client.unread).to.equal(0);
+    }
+  });
+
   it('connects and leaves a thousand times, and leaves nothing behind (point 43)', async () => {
     stage = await startStage({ limits: { streamsPerAddress: 20, streamsPerNode: 20 } });
     for (let round = 0; round < 100; round++) {

@@ -53,20 +53,18 @@ const registrations = 20;
 
 export async function measure(plan: Plan): Promise<Measured> {
   const folder = mkdtempSync(join(tmpdir(), 'mcpx-bench-'));
+  // Also when we are interrupted, where no `finally` is reached.
+  process.once('exit', () => rmSync(folder, { recursive: true, force: true }));
   const pinned = canPin();
-  try {
-    return await onStack(async (stack) => {
-      const bench: Bench = { stack, folder, pinned };
-      const corners: CornerFigures[] = [];
-      for (const corner of plan.corners) corners.push(await measureCorner(bench, corner, plan));
-      const registering: RegisteringFigures[] = [];
-      for (const corner of plan.registering)
-        registering.push({ ...corner, ...(await measureRegistering(bench, corner)) });
-      return { corners, registering, pinned };
-    });
-  } finally {
-    rmSync(folder, { recursive: true, force: true });
-  }
+  return onStack(async (stack) => {
+    const bench: Bench = { stack, folder, pinned };
+    const corners: CornerFigures[] = [];
+    for (const corner of plan.corners) corners.push(await measureCorner(bench, corner, plan));
+    const registering: RegisteringFigures[] = [];
+    for (const corner of plan.registering)
+      registering.push({ ...corner, ...(await measureRegistering(bench, corner)) });
+    return { corners, registering, pinned };
+  });
 }
 
 interface Bench {

@@ -137,6 +137,13 @@ describe('the configuration', () => {
       expect(paths).to.have.members(['gateway.port', 'log.level', 'registry.etcd.endpoints']);
     });
 
+    it('of a write target that is no configured registry are told', () => {
+      write({ registry: { consul: {}, write: 'etcd' } });
+      expect(complaints({ cwd })).to.deep.equal([
+        'registry.write | registry.write names etcd, which is not configured. Set registry.etcd.',
+      ]);
+    });
+
     it('in the file and in variables are told together', () => {
       write('gateway: [');
       expect(complaints({ cwd, env: { MCPX_GATEWAY_PORT: '[' } })).to.have.length(2);

@@ -188,6 +188,16 @@ describe('the probe', () => {
     expect([...known.keys()]).to.deep.equal(['zebra']);
   });
 
+  it('names the instance that does not answer while another speaks for the service', async () => {
+    const { port } = await serving('file');
+    const [dead = 0] = await freePorts(1);
+    const probe = start();
+    register([local(port, { version: '2.0.0' }), local(dead)]);
+    await offers(probe, 'file');
+    await until(() => probe.report.value.get('claims')?.silent !== undefined);
+    expect(probe.report.value.get('claims')?.silent).to.deep.equal([`127.0.0.1:${dead}`]);
+  });
+
   it('plans nothing more once it is closed', async () => {
     const { port, asked } = await serving('file');
     const probe = start();

@@ -52,6 +52,20 @@ describe('order', () => {
 });
 
 function keeps(variant: Variant): void {
+  it('keeps a route back from a cluster that is just being removed and returns (point 19)', () => {
+    const proxy = settled(variant);
+    const [nowhere, again] = [routes('gateway', [], 1), routes('gateway', ['a'], 2)];
+    change(proxy, { cluster: [], endpoint: [], route: [nowhere] });
+    proxy.acknowledge('route');
+    expect(news(proxy)).to.deep.equal(['route +gateway', 'cluster -a']);
+    change(proxy, { route: [again] });
+    expect(news(proxy)).to.deep.equal([]);
+    proxy.acknowledge('cluster');
+    expect(news(proxy)).to.deep.equal(['cluster +a']);
+    proxy.settle();
+    expect(news(proxy)).to.deep.equal(['endpoint +a', 'route +gateway']);
+  });
+
   it('sends nothing at all before there is a snapshot', () => {
     const proxy = new Proxy(undefined, variant);
     proxy.reconnect();
@@ -156,7 +170,7 @@ function keeps(variant: Variant): void {
   });
 
   // Envoy acknowledges a cluster only when it is warm, and it warms with its endpoints.
-  it('lets endpoints pass a change of their cluster that waits for an answer (points 18, 23)', () => {
+  it('lets endpoints pass a change of their cluster that waits (points 18, 23)', () => {
     const proxy = settled(variant);
     change(proxy, { cluster: [edsCluster('a'), edsCluster('b')], endpoint: base.endpoint! });
     news(proxy);

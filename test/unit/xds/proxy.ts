@@ -176,6 +176,9 @@ export class Proxy {
     for (const name of referencesOf(kind, resource).clusters) {
       const cluster = this.held.cluster.get(name);
       expect(cluster, `cluster ${name} before ${kind} ${resource.name}`).to.exist;
+      const leaving = this.waiting.get('cluster')?.content;
+      const stays = leaving?.has(name) !== true || leaving.get(name) !== undefined;
+      if (!this.held[kind].has(resource.name)) expect(stays, `${name} is leaving`).to.be.true;
       const { assignment } = referencesOf('cluster', cluster!);
       if (assignment !== undefined)
         expect(this.held.endpoint.has(assignment), `endpoints of ${name}`).to.be.true;
