@@ -65,7 +65,7 @@ async function showNode(
   const rows = Object.entries(value.kinds).map(([kind, status]) => [
     kind,
     status.held,
-    status.acknowledged?.slice(0, 12) ?? 'nothing yet',
+    status.acknowledged?.slice(0, 12) ?? (status.settled ? 'as it came back' : 'nothing yet'),
     syncText(status, colours),
   ]);
   terminal.out(`\n${table(terminal, ['TYPE', 'HELD', 'ACKNOWLEDGED', 'IN SYNC'], rows)}`);
