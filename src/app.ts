@@ -8,16 +8,22 @@ import { startAdmin } from './admin/admin.js';
 import { systemClock } from './clock.js';
 import type { Config } from './config.js';
 import { failed, type Outcome, type Problem } from './errors.js';
+import type { Registration } from './fleet/fleet.js';
+import { firstOf } from './fleet/newcomer.js';
 import { lastGoodStore } from './last_good.js';
 import type { Log } from './log.js';
 import type { Metrics } from './metrics.js';
 import { Pipeline } from './pipeline.js';
+import { askService } from './probe/ask.js';
 import { Probe } from './probe/probe.js';
 import { createConsulRegistry } from './registry/consul.js';
 import { createEtcdRegistry } from './registry/etcd.js';
 import { createFileRegistry } from './registry/file.js';
 import type { Registry } from './registry/registry.js';
 import { startXdsServer } from './xds/server.js';
+
+/** How long a registration may wait for its server to say what it offers. */
+const newcomerMs = 3_000;
 
 export interface App {
   close(): Promise<void>;
@@ -58,6 +64,8 @@ export async function startApp(parts: AppParts): Promise<Outcome<App>> {
     ...{ metrics, version, write: config.registry.write ?? registries[0]?.source ?? 'file' },
     nodes: () => nodes.list(),
     askedAt: (service: string) => probe.askedAt(service),
+    ask: async (newcomer: Registration) =>
+      (await askService(firstOf(newcomer), AbortSignal.timeout(newcomerMs))).catalogue,
     problems: () => [...pipeline.problems.value, ...nodes.problems()],
     registries: new Map(registries.map((registry) => [registry.source, registry])),
   };

@@ -86,7 +86,7 @@ async function register(
   log: Log,
   document: RegistrationDocument,
 ): Promise<Answer> {
-  const conflicts = conflictsOf(state, document);
+  const conflicts = await conflictsOf(state, document);
   if (conflicts.length > 0) return problemAnswer(conflicts, 409);
   const done = await settled(state, (registry) => registry.put(document));
   if (!done.ok) return problemAnswer(done.problems);
@@ -104,9 +104,16 @@ async function register(
 }
 
 /** What would be wrong in the fleet because of it; wrong fields are the registry's to tell. */
-function conflictsOf({ fleet, write }: AdminState, document: RegistrationDocument): Problem[] {
+async function conflictsOf(
+  { fleet, write, ask }: AdminState,
+  document: RegistrationDocument,
+): Promise<Problem[]> {
   const decoded = decodeRegistration(document, { source: write, allowedTargets: anywhere });
-  return decoded.ok ? conflictsWith(fleet.value, decoded.value.value) : [];
+  if (!decoded.ok) return [];
+  const newcomer = decoded.value.value;
+  // Only names without a prefix can be somebody else's.
+  const catalogue = newcomer.expose.prefix ? undefined : await ask(newcomer);
+  return conflictsWith(fleet.value, newcomer, catalogue);
 }
 
 async function remove(

@@ -1,6 +1,6 @@
 /** What the admin API shows and steers, handed in by the composition root. */
 import type { Problem } from '../errors.js';
-import type { Fleet, SourceName } from '../fleet/fleet.js';
+import type { Catalogue, Fleet, Registration, SourceName } from '../fleet/fleet.js';
 import type { Latest } from '../latest.js';
 import type { Metrics } from '../metrics.js';
 import type { Hearing, Registry } from '../registry/registry.js';
@@ -17,6 +17,8 @@ export interface AdminState {
   /** All that is wrong at present, in the fleet and at the nodes. */
   readonly problems: () => readonly Problem[];
   readonly nodes: () => readonly NodeStatus[];
+  /** What a server that is not registered yet offers; undefined when it does not answer. */
+  readonly ask: (newcomer: Registration) => Promise<Catalogue | undefined>;
   /** When a service last told all it offers, in ms since the epoch. */
   readonly askedAt: (service: string) => number | undefined;
   readonly metrics: Metrics;

@@ -3,12 +3,25 @@
  * would be a problem on the newcomer; here it can still be refused. Pure.
  */
 import { problem, type Problem } from '../errors.js';
-import type { Fleet, Registration, Service } from './fleet.js';
+import type { Catalogue, Fleet, Registration, Service } from './fleet.js';
 import { exposedNameProblems, leads } from './merge.js';
 
-export function conflictsWith({ services }: Fleet, newcomer: Registration): Problem[] {
+/** The service that a first registration makes. */
+export function firstOf(newcomer: Registration, catalogue?: Catalogue): Service {
+  const { era, health, traffic, expose, name, path } = newcomer;
+  const probe = catalogue && { catalogue, failure: undefined };
+  return { era, health, traffic, expose, name, path, instances: [newcomer], probe };
+}
+
+/** `catalogue`: what the server of a new service offers, where it was asked. */
+export function conflictsWith(
+  { services }: Fleet,
+  newcomer: Registration,
+  catalogue?: Catalogue,
+): Problem[] {
   const present = services.find(({ name }) => name === newcomer.name);
-  if (present === undefined) return [];
+  if (present === undefined)
+    return newProblems(services, [...services, firstOf(newcomer, catalogue)]);
   const others = present.instances.filter(
     ({ host, port }) => host !== newcomer.host || port !== newcomer.port,
   );
@@ -36,8 +49,12 @@ function unusableNames(
   if (!leads(newcomer, present.instances)) return [];
   const changed = { ...present, expose: newcomer.expose };
   const after = services.map((service) => (service === present ? changed : service));
-  const before = new Set(exposedNameProblems(services).map(textOf));
-  return exposedNameProblems(after).filter((each) => !before.has(textOf(each)));
+  return newProblems(services, after);
+}
+
+function newProblems(before: readonly Service[], after: readonly Service[]): Problem[] {
+  const known = new Set(exposedNameProblems(before).map(textOf));
+  return exposedNameProblems(after).filter((each) => !known.has(textOf(each)));
 }
 
 const textOf = ({ subject, message }: Problem): string => JSON.stringify([subject, message]);

@@ -110,6 +110,23 @@ describe('bad input', () => {
     web.closeAllConnections();
   });
 
+  it('a tool name that another service exposes is refused, and nothing is written', async () => {
+    const [first, second] = await Promise.all([startServer(), startServer()]);
+    const expose = { prefix: false };
+    await register(mcpx, { name: 'owner', url: first.url, expose });
+    await eventually('the owner is in the catalogue', async () => {
+      const tools = await (await fetch(`${mcpx.admin}/v1/tools`)).text();
+      return tools.includes('"owner"');
+    });
+    const newcomer = { name: 'taker', version: '1.0.0', url: second.url, expose };
+    const answer = await post(JSON.stringify(newcomer));
+    expect(answer.status).to.equal(409);
+    expect(await answer.text())
+      .to.include('whoami')
+      .and.include('owner');
+    expect(await readFile(join(mcpx.data, 'services.yaml'), 'utf8')).not.to.include('taker');
+  });
+
   it('a body that is no JSON and an unknown path are answered with what is wrong', async () => {
     const garbage = await post('{"name":');
     expect(garbage.status).to.equal(400);

@@ -148,6 +148,7 @@ export function stateOf(services: readonly Service[] = []): Stage {
     nodesNow,
     problems: () => problemsNow.value,
     nodes: () => nodesNow.value,
+    ask: () => Promise.resolve(undefined),
     askedAt: () => undefined,
     fleet,
     registry,
