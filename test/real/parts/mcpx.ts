@@ -32,7 +32,7 @@ export async function startMcpx(options: McpxOptions = {}): Promise<Mcpx> {
   const mcpx = await launchMcpx(options);
   await eventually('the first screen', () => {
     if (mcpx.process.exitCode !== null) throw new Ended(`mcpx up ended:\n${mcpx.output()}`);
-    return mcpx.output().includes('Connect an agent');
+    return mcpx.output().includes('Ctrl-C ends everything');
   });
   return mcpx;
 }
