@@ -12,11 +12,19 @@ import { isDeepStrictEqual } from 'node:util';
 import { systemClock } from './clock.js';
 import { problem, reasonOf, type Problem } from './errors.js';
 import { Belief } from './fleet/belief.js';
-import { emptyFleet, type Fleet, type ProbeReport, type SourceName } from './fleet/fleet.js';
+import { fleetChanges } from './fleet/changes.js';
+import {
+  emptyFleet,
+  type Fleet,
+  type ProbeReport,
+  type ProbeResult,
+  type SourceName,
+} from './fleet/fleet.js';
 import type { LastGoodStore } from './last_good.js';
 import { Latest } from './latest.js';
 import type { Log } from './log.js';
 import type { Metrics } from './metrics.js';
+import { differences, PersistentMap } from './persistent_map.js';
 import { parseDuration } from './registry/duration.js';
 import type { Hearing, Registry, Report } from './registry/registry.js';
 import type { ResourceSettings } from './resources/settings.js';
@@ -57,7 +65,10 @@ export class Pipeline {
   /** Sources of which a last good was kept by an earlier run. */
   readonly #kept: ReadonlySet<SourceName>;
   #heldUntil: NodeJS.Timeout | undefined;
-  #probes: ProbeReport;
+  /** The probe's newest report. */
+  #probed: ProbeReport = new Map();
+  /** What is known of every service: that, and what was kept by an earlier run. */
+  #probes: PersistentMap<ProbeResult>;
   #pending: NodeJS.Immediate | NodeJS.Timeout | undefined;
   #restUntil = 0;
   #closed = false;
@@ -70,7 +81,7 @@ export class Pipeline {
     this.#beliefs = new Map(
       sources.map((source) => [source, new Belief(kept?.reports.get(source), graceMs)]),
     );
-    this.#probes = kept?.probes ?? new Map();
+    this.#probes = PersistentMap.of(kept?.probes);
     this.hearing = new Latest<ReadonlyMap<SourceName, Hearing>>(
       new Map(sources.map((source) => [source, { state: 'connecting' } as const])),
     );
@@ -96,7 +107,9 @@ export class Pipeline {
 
   probed(report: ProbeReport): void {
     // What was kept of a service stays until the probe has asked it again.
-    this.#probes = new Map([...this.#probes, ...report]);
+    const news = differences(this.#probed, report).filter((name) => report.has(name));
+    this.#probed = report;
+    this.#probes = this.#probes.with(news.map((name) => [name, report.get(name)]));
     this.#lookAgain();
   }
 
@@ -161,7 +174,7 @@ export class Pipeline {
       this.fleet.set(translated.fleet);
       this.snapshot.set(translated.snapshot);
       this.#count(translated.fleet);
-      this.#forgetProbes(translated.fleet);
+      this.#forgetProbes(previous.fleet, translated.fleet);
       const kept = new Map(reports.map((report) => [report.source, report]));
       store.keep({ reports: kept, probes: this.#probes });
     } catch (error) {
@@ -223,9 +236,9 @@ export class Pipeline {
   }
 
   /** So that a name registered anew years later is not greeted with an old catalogue. */
-  #forgetProbes({ services }: Fleet): void {
-    const present = new Set(services.map(({ name }) => name));
-    this.#probes = new Map([...this.#probes].filter(([name]) => present.has(name)));
+  #forgetProbes(previous: Fleet, fleet: Fleet): void {
+    const gone = fleetChanges(previous, fleet).filter(({ after }) => after === undefined);
+    this.#probes = this.#probes.with(gone.map(({ name }) => [name, undefined]));
   }
 }
 

@@ -5,7 +5,8 @@
  * the newest and holds no memory here.
  */
 import { Readable } from 'node:stream';
-import { exposedServices, type ExposedService } from '../fleet/exposed.js';
+import type { ExposedService } from '../fleet/exposed.js';
+import { exposedServices } from '../fleet/exposed_services.js';
 import type { Fleet } from '../fleet/fleet.js';
 import type { Latest } from '../latest.js';
 import { jsonAnswer, type AdminRequest, type Answer, type Route } from './route.js';

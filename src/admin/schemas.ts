@@ -118,7 +118,9 @@ export const serviceDetail = named(
 export const registered = named(
   'Registered',
   z.object({
-    change: z.enum(['added', 'replaced']),
+    change: z
+      .enum(['added', 'replaced', 'unchanged'])
+      .describe('unchanged: it was there word for word, and nothing was written'),
     registration: anything.describe('the registration as decoded, defaults filled in'),
     warnings: z.array(problem),
   }),

@@ -2,7 +2,7 @@
 import type { Log } from '../log.js';
 import { nearest } from '../config.js';
 import { reasonOf, type Outcome, type Problem } from '../errors.js';
-import { exposedServices } from '../fleet/exposed.js';
+import { exposedServices } from '../fleet/exposed_services.js';
 import { conflictsWith } from '../fleet/newcomer.js';
 import { decodeRegistration } from '../registry/decode.js';
 import { registrationSchema } from '../registry/schema.js';
@@ -38,7 +38,7 @@ export function serviceRoutes(state: AdminState, log: Log): Route[] {
       summary: 'Register an instance, or replace the one of the same name and url',
       request: registrationSchema,
       answers: {
-        200: jsonRow('It was registered before and is replaced', registered),
+        200: jsonRow('It was registered before, and is replaced or unchanged', registered),
         201: jsonRow('It is registered', registered),
       },
       problems: [400, 409, 413, 415, 422, 503],
@@ -92,12 +92,11 @@ async function register(
   if (!done.ok) return problemAnswer(done.problems);
   const { registration, change, warnings } = done.value;
   const { name, id, source } = registration;
-  log.info({ service: name, instance: id, source }, 'registered');
-  const added = change === 'added';
+  log.info({ service: name, instance: id, source, change }, 'registered');
   return {
     ...jsonAnswer(
-      { change: added ? change : 'replaced', registration, warnings: warnings.map(listed) },
-      added ? 201 : 200,
+      { change, registration, warnings: warnings.map(listed) },
+      change === 'added' ? 201 : 200,
     ),
     headers: { location: `/v1/services/${encodeURIComponent(name)}` },
   };

@@ -2,7 +2,7 @@
 import { rcompare } from 'semver';
 import type { z } from 'zod';
 import type { ExposedService, ExposedTool } from '../fleet/exposed.js';
-import { exposedServices } from '../fleet/exposed.js';
+import { exposedServices } from '../fleet/exposed_services.js';
 import type { Fleet, Instance, Service } from '../fleet/fleet.js';
 import type { Problem } from '../errors.js';
 import { listed } from './problem.js';

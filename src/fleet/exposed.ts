@@ -5,7 +5,6 @@
  */
 import type {
   Era,
-  Fleet,
   NamedDefinition,
   ResourceDefinition,
   Service,
@@ -129,41 +128,9 @@ function missingReason({ probe, instances }: Service): string | undefined {
 
 const remembered = new WeakMap<Service, ExposedService>();
 
-function viewOf(service: Service): ExposedService {
+/** The service as agents would see it if nobody else had its tools' names. */
+export function exposedAlone(service: Service): ExposedService {
   const view = remembered.get(service) ?? exposedService(service);
   remembered.set(service, view);
   return view;
-}
-
-/**
- * Exposed name → the service that has it. Names under a service's own prefix are its
- * alone; of services without a prefix the first keeps a name that several expose.
- */
-export function toolOwners(services: readonly Service[]): ReadonlyMap<string, string> {
-  const owners = new Map<string, string>();
-  for (const prefix of [true, false])
-    for (const service of services)
-      if (service.expose.prefix === prefix)
-        for (const { name } of viewOf(service).tools)
-          if (!owners.has(name)) owners.set(name, service.name);
-  return owners;
-}
-
-/** Views without the tools that others own. */
-const trimmed = new WeakMap<ExposedService, ExposedService>();
-
-/** Every service as agents see it; the view of an unchanged service is the same object again. */
-export function exposedServices({ services }: Fleet): readonly ExposedService[] {
-  const owners = toolOwners(services);
-  return services.map((service) => {
-    const view = viewOf(service);
-    const tools = view.tools.filter(({ name }) => owners.get(name) === service.name);
-    if (tools.length === view.tools.length) return view;
-    const known = trimmed.get(view);
-    if (known?.tools.length === tools.length && known.tools.every((tool, at) => tool === tools[at]))
-      return known;
-    const fewer = { ...view, tools };
-    trimmed.set(view, fewer);
-    return fewer;
-  });
 }

@@ -3,8 +3,10 @@
  * would be a problem on the newcomer; here it can still be refused. Pure.
  */
 import { problem, type Problem } from '../errors.js';
+import { fleetWith, serviceNamed } from './changes.js';
 import type { Catalogue, Fleet, Registration, Service } from './fleet.js';
-import { exposedNameProblems, leads } from './merge.js';
+import { leads } from './service.js';
+import { ownToolProblems, takenToolNames, toolClaims } from './tool_names.js';
 
 /** The service that a first registration makes. */
 export function firstOf(newcomer: Registration, catalogue?: Catalogue): Service {
@@ -15,19 +17,19 @@ export function firstOf(newcomer: Registration, catalogue?: Catalogue): Service 
 
 /** `catalogue`: what the server of a new service offers, where it was asked. */
 export function conflictsWith(
-  { services }: Fleet,
+  fleet: Fleet,
   newcomer: Registration,
   catalogue?: Catalogue,
 ): Problem[] {
-  const present = services.find(({ name }) => name === newcomer.name);
-  if (present === undefined)
-    return newProblems(services, [...services, firstOf(newcomer, catalogue)]);
+  const present = serviceNamed(fleet, newcomer.name);
+  if (present === undefined) return unusableNames(fleet, present, firstOf(newcomer, catalogue));
   const others = present.instances.filter(
     ({ host, port }) => host !== newcomer.host || port !== newcomer.port,
   );
+  const changed = { ...present, expose: newcomer.expose };
   return [
     ...(others.length > 0 ? wrongPath(present, newcomer) : []),
-    ...unusableNames(services, present, newcomer),
+    ...(leads(newcomer, present.instances) ? unusableNames(fleet, present, changed) : []),
   ];
 }
 
@@ -41,20 +43,15 @@ function wrongPath({ name, path }: Service, newcomer: Registration): Problem[] {
 }
 
 /** Names of tools that nobody could call any more, its own or another service's. */
-function unusableNames(
-  services: readonly Service[],
-  present: Service,
-  newcomer: Registration,
-): Problem[] {
-  if (!leads(newcomer, present.instances)) return [];
-  const changed = { ...present, expose: newcomer.expose };
-  const after = services.map((service) => (service === present ? changed : service));
-  return newProblems(services, after);
+function unusableNames(fleet: Fleet, before: Service | undefined, after: Service): Problem[] {
+  const { name } = after;
+  const next = fleetWith(fleet, new Map([[name, after]]));
+  toolClaims.follow(fleet, next, [{ name, before, after }]);
+  const known = new Set([...takenToolNames(fleet), ...ownProblems(before)].map(textOf));
+  const present = [...ownProblems(after), ...takenToolNames(next)];
+  return present.filter((each) => !known.has(textOf(each)));
 }
 
-function newProblems(before: readonly Service[], after: readonly Service[]): Problem[] {
-  const known = new Set(exposedNameProblems(before).map(textOf));
-  return exposedNameProblems(after).filter((each) => !known.has(textOf(each)));
-}
+const ownProblems = (service: Service | undefined) => (service ? ownToolProblems(service) : []);
 
 const textOf = ({ subject, message }: Problem): string => JSON.stringify([subject, message]);

@@ -5,9 +5,11 @@
  * what it said may no longer be believed (`ttlMs`).
  */
 import { isDeepStrictEqual } from 'node:util';
-import type { Fleet, ProbeReport, ProbeResult, Service } from '../fleet/fleet.js';
+import { fleetChanges } from '../fleet/changes.js';
+import { emptyFleet, type Fleet, type ProbeResult, type Service } from '../fleet/fleet.js';
 import { Latest } from '../latest.js';
 import type { Log } from '../log.js';
+import { PersistentMap } from '../persistent_map.js';
 import { answers, askService, silentInstances, type ServiceTold } from './ask.js';
 import { askedUnder, spokesmen, targetOf } from './instances.js';
 import { Notices } from './notices.js';
@@ -41,7 +43,8 @@ const unasked: Omit<Visit, 'service' | 'key'> = {
 };
 
 export class Probe {
-  readonly report = new Latest<ProbeReport>(new Map());
+  readonly report = new Latest<PersistentMap<ProbeResult>>(PersistentMap.of());
+  #fleet = emptyFleet;
   readonly #visits = new Map<string, Visit>();
   readonly #askedAt = new Map<string, number>();
   readonly #turns = new Turns();
@@ -75,18 +78,20 @@ export class Probe {
     for (const { timer } of this.#visits.values()) clearTimeout(timer);
   }
 
-  #follow({ services }: Fleet): void {
-    const present = new Set(services.map(({ name }) => name));
-    for (const [name, { timer }] of this.#visits) {
-      if (present.has(name)) continue;
-      clearTimeout(timer);
-      this.#visits.delete(name);
-      this.#askedAt.delete(name);
-      this.#notices.forget(name);
-    }
-    const kept = [...this.report.value].filter(([name]) => present.has(name));
-    if (kept.length !== this.report.value.size) this.report.set(new Map(kept));
-    for (const service of services) this.#schedule(service);
+  #follow(fleet: Fleet): void {
+    const changes = fleetChanges(this.#fleet, fleet);
+    this.#fleet = fleet;
+    const gone = changes.filter(({ after }) => after === undefined).map(({ name }) => name);
+    for (const name of gone) this.#forget(name);
+    this.report.set(this.report.value.with(gone.map((name) => [name, undefined])));
+    for (const { after } of changes) if (after) this.#schedule(after);
+  }
+
+  #forget(service: string): void {
+    clearTimeout(this.#visits.get(service)?.timer);
+    this.#visits.delete(service);
+    this.#askedAt.delete(service);
+    this.#notices.forget(service);
   }
 
   #schedule(service: Service): void {
@@ -194,7 +199,7 @@ export class Probe {
         { service, eras: catalogue.eras, tools: catalogue.tools.length },
         'service answered',
       );
-    this.report.set(new Map(this.report.value).set(service, result));
+    this.report.set(this.report.value.with([[service, result]]));
   }
 }
 

@@ -3,9 +3,15 @@
  * that did not change is remembered by identity, so the cost of a change
  * follows what changed and not how many services there are.
  */
+import type { ServiceChange } from '../fleet/changes.js';
 import type { Fleet, Service } from '../fleet/fleet.js';
 import { encode } from '../protos.js';
-import type { EncodedResource, EncodedResources, ResourceKind } from '../snapshot/snapshot.js';
+import type {
+  EncodedChanges,
+  EncodedResource,
+  EncodedResources,
+  ResourceKind,
+} from '../snapshot/snapshot.js';
 import { filterServiceClusters, serviceCluster } from './cluster.js';
 import { loadAssignment } from './endpoint.js';
 import { bridgeListenerResource, gatewayListenerResource } from './listener.js';
@@ -28,6 +34,22 @@ export function renderEdge(fleet: Fleet, settings: ResourceSettings): EncodedRes
     endpoint: services.map(({ endpoint }) => endpoint),
     listener: own.listener,
     route: own.route,
+  };
+}
+
+/** The same for what differs in the services. */
+export function renderChanges(
+  changes: readonly ServiceChange[],
+  settings: ResourceSettings,
+): EncodedChanges {
+  const own = new Set(renderOwn(settings).cluster.map(({ name }) => name));
+  const rendered = changes.map(({ name, after }) => {
+    if (own.has(name)) throw new Error(`The name "${name}" is MCPX's own: rename that service`);
+    return [name, after && renderService(after)] as const;
+  });
+  return {
+    cluster: rendered.map(([name, service]) => [name, service?.cluster.bytes]),
+    endpoint: rendered.map(([name, service]) => [name, service?.endpoint.bytes]),
   };
 }
 

@@ -4,6 +4,7 @@
  * arrives at the same ones.
  */
 import { hash } from 'node:crypto';
+import { PersistentMap } from '../persistent_map.js';
 
 /** The resource types MCPX delivers, in the order Envoy should hear of them. */
 export const typeUrls = {
@@ -24,11 +25,11 @@ export interface Resource {
   readonly bytes: Buffer;
 }
 
-/** Resources by name, sorted; the same object while nothing in it changed. */
-export type ResourceSet = ReadonlyMap<string, Resource>;
+/** Resources by name; the same object while nothing in it changed. */
+export type ResourceSet = PersistentMap<Resource>;
 
 export interface Snapshot {
-  /** Hash over all versions: equal content, equal version. */
+  /** Combined from all versions, in any order: equal content, equal version. */
   readonly version: string;
   readonly resources: Readonly<Record<ResourceKind, ResourceSet>>;
 }
@@ -43,62 +44,88 @@ export type EncodedResources = Readonly<Record<ResourceKind, readonly EncodedRes
 
 export const resourceKinds = Object.keys(typeUrls) as readonly ResourceKind[];
 
+/** What is to differ: name → the new bytes, or undefined where it goes. */
+export type EncodedChanges = Readonly<
+  Partial<Record<ResourceKind, Iterable<readonly [string, Buffer | undefined]>>>
+>;
+
+/** The same with whole resources. */
+export type ResourceChanges = Readonly<
+  Partial<Record<ResourceKind, Iterable<readonly [string, Resource | undefined]>>>
+>;
+
+const noResources: ResourceSet = PersistentMap.of();
+
+export const emptySnapshot: Snapshot = Object.freeze({
+  version: '0000000000000000',
+  resources: setsOf(() => noResources),
+});
+
 /**
  * Freezes messages into a snapshot. What `previous` holds with equal bytes is
  * taken from it, object and all, so that whoever comes after can tell by
  * identity what changed. Two messages of one kind and name are a mistake of
  * the caller and throw.
  */
-export function buildSnapshot(encoded: EncodedResources, previous?: Snapshot): Snapshot {
-  const setOf = (kind: ResourceKind) =>
-    buildSet(kind, encoded[kind], previous?.resources[kind] ?? nothing);
-  const resources = Object.freeze({
-    cluster: setOf('cluster'),
-    endpoint: setOf('endpoint'),
-    listener: setOf('listener'),
-    route: setOf('route'),
-  });
-  const same = resourceKinds.every((kind) => resources[kind] === previous?.resources[kind]);
-  if (previous && same) return previous;
-  return Object.freeze({ version: versionOfAll(resources), resources });
-}
-
-const nothing: ResourceSet = new Map();
-
-function buildSet(
-  kind: ResourceKind,
-  encoded: readonly EncodedResource[],
-  previous: ResourceSet,
-): ResourceSet {
-  const next = new Map<string, Resource>();
-  for (const { name, bytes } of [...encoded].sort(byName)) {
-    if (next.has(name)) throw new Error(`There are two messages of kind ${kind} named "${name}"`);
-    const known = previous.get(name);
-    // The same name stays the same text, so that maps of names compare it by identity.
-    const same = known?.name ?? name;
-    next.set(same, known && equalBytes(known.bytes, bytes) ? known : freeze(same, bytes));
+export function buildSnapshot(encoded: EncodedResources, previous = emptySnapshot): Snapshot {
+  const changes: Partial<Record<ResourceKind, Map<string, Buffer | undefined>>> = {};
+  for (const kind of resourceKinds) {
+    const next = new Map<string, Buffer | undefined>();
+    for (const { name, bytes } of [...encoded[kind]].sort(byName)) {
+      if (next.has(name)) throw new Error(`There are two messages of kind ${kind} named "${name}"`);
+      next.set(name, bytes);
+    }
+    for (const name of previous.resources[kind].keys())
+      if (!next.has(name)) next.set(name, undefined);
+    changes[kind] = next;
   }
-  const same =
-    next.size === previous.size &&
-    [...next].every(([name, resource]) => previous.get(name) === resource);
-  return same ? previous : next;
+  return changedSnapshot(previous, changes);
 }
 
-/** Identity first: an unchanged service is rendered to the very same buffer. */
-const equalBytes = (one: Buffer, other: Buffer) => one === other || one.equals(other);
+/** The snapshot that differs from `previous` in these bytes; the same one if it differs in none. */
+export function changedSnapshot(previous: Snapshot, changes: EncodedChanges): Snapshot {
+  const resources: Partial<Record<ResourceKind, [string, Resource | undefined][]>> = {};
+  for (const kind of resourceKinds) {
+    const present = previous.resources[kind];
+    resources[kind] = [...(changes[kind] ?? [])].map(([name, bytes]) => {
+      const known = present.get(name);
+      // The same name stays the same text, so that maps of names compare it by identity.
+      return [known?.name ?? name, bytes && resourceOf(known?.name ?? name, bytes, known)];
+    });
+  }
+  return snapshotWith(previous, resources);
+}
+
+export function snapshotWith(previous: Snapshot, changes: ResourceChanges): Snapshot {
+  let version = BigInt(`0x${previous.version}`);
+  const resources = setsOf((kind) => {
+    const before = previous.resources[kind];
+    const after = before.with(changes[kind] ?? []);
+    for (const name of after.differences(before))
+      version ^= share(kind, before.get(name)) ^ share(kind, after.get(name));
+    return after;
+  });
+  if (resourceKinds.every((kind) => resources[kind] === previous.resources[kind])) return previous;
+  return Object.freeze({ version: version.toString(16).padStart(16, '0'), resources });
+}
+
+function setsOf(setOf: (kind: ResourceKind) => ResourceSet): Snapshot['resources'] {
+  const sets = resourceKinds.map((kind) => [kind, setOf(kind)] as const);
+  return Object.freeze(Object.fromEntries(sets) as Record<ResourceKind, ResourceSet>);
+}
+
+function resourceOf(name: string, bytes: Buffer, known: Resource | undefined): Resource {
+  // Identity first: an unchanged service is rendered to the very same buffer.
+  if (known && (known.bytes === bytes || known.bytes.equals(bytes))) return known;
+  return Object.freeze({ name, version: shortHash(bytes), bytes });
+}
 
 const byName = (one: EncodedResource, other: EncodedResource) =>
   one.name < other.name ? -1 : one.name > other.name ? 1 : 0;
 
-const freeze = (name: string, bytes: Buffer): Resource =>
-  Object.freeze({ name, version: shortHash(bytes), bytes });
-
-function versionOfAll(resources: Snapshot['resources']): string {
-  const lines = resourceKinds.flatMap((kind) =>
-    [...resources[kind].values()].map(({ name, version }) => `${kind} ${name} ${version}\n`),
-  );
-  return shortHash(lines.join(''));
-}
+/** What one resource adds to the version of its snapshot, whatever else is in it. */
+const share = (kind: ResourceKind, resource: Resource | undefined): bigint =>
+  resource ? BigInt(`0x${shortHash(`${kind} ${resource.name} ${resource.version}`)}`) : 0n;
 
 /** 64 bits: versions only have to differ between the states of one resource. */
 const shortHash = (content: Buffer | string) => hash('sha256', content, 'hex').slice(0, 16);

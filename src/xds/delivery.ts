@@ -113,7 +113,9 @@ export class Delivery {
   #response(subscription: Subscription, content: Content, snapshot: Snapshot): Response {
     const { kind, whole } = subscription;
     const present = snapshot.resources[kind];
-    const all = whole ? sameOr(present, subscription.after(content)) : undefined;
+    const after = whole ? subscription.after(content) : undefined;
+    // The snapshot's own set where it says the same, so that what is made of it can be shared.
+    const all = after?.differences(present).length === 0 ? present : after;
     const response = this.numbered(
       {
         ...{ variant: this.variant, kind, version: snapshot.version, content },
@@ -146,16 +148,16 @@ function dueContent(step: Step, subscription: Subscription, view: View): Content
       return !subscription.held.has(name) || mayRemove()(name);
     });
     if (subscription.allOrNothing && ready.length < batch.length) continue;
-    if (ready.length > 0) return new Map(ready.map((name) => [name, present.get(name)]));
+    if (ready.length > 0) return contentOf(ready, present);
   }
   return subscription.replyOwed && !anyPending ? new Map() : undefined;
 }
 
-/** The snapshot's own set where it says the same, so that what is made of it can be shared. */
-function sameOr(set: ResourceSet, other: ResourceSet): ResourceSet {
-  const same =
-    set.size === other.size && [...other].every(([name, resource]) => set.get(name) === resource);
-  return same ? set : other;
+/** The snapshot's own set where all of it is due, so that those who begin share it. */
+function contentOf(names: readonly string[], present: ResourceSet): Content {
+  return names.length === present.size && names.every((name) => present.has(name))
+    ? present
+    : new Map(names.map((name) => [name, present.get(name)]));
 }
 
 /** Conditions look at the whole stream, so they are only asked for when something is pending. */

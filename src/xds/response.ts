@@ -3,6 +3,7 @@
  * pieces, so each resource is encoded once, whatever the number of streams;
  * and what several streams are to hear is one response, encoded once.
  */
+import { PersistentMap } from '../persistent_map.js';
 import { encode } from '../protos.js';
 import { typeUrls, type Resource, type ResourceKind } from '../snapshot/snapshot.js';
 import type { Draft, Numbering, Response } from './delivery.js';
@@ -35,6 +36,7 @@ export function sharedNumbering(): Numbering {
 /** Within one snapshot the names tell the content. */
 function keyOf({ variant, kind, version, content, ownWhole }: Draft): string | undefined {
   if (ownWhole) return undefined;
+  if (content instanceof PersistentMap) return `${variant} ${kind} ${version} *`;
   return `${variant} ${kind} ${version} ${[...content.keys()].join('\0')}`;
 }
 

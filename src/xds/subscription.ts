@@ -4,7 +4,9 @@
  * hold names that may differ between Envoy and the snapshot, so the cost of a
  * change follows what changed.
  */
+import { PersistentMap } from '../persistent_map.js';
 import type { Resource, ResourceKind, ResourceSet } from '../snapshot/snapshot.js';
+import { inStep } from './in_step.js';
 
 /** Does a response say what changed, or (of clusters and listeners) all there is? */
 export type Variant = 'incremental' | 'state of the world';
@@ -33,6 +35,8 @@ export type Answer =
 
 const everything = '*';
 const nothingHeld: Wish['held'] = new Map();
+const noResources: ResourceSet = PersistentMap.of();
+const noNames: PersistentMap<true> = PersistentMap.of();
 
 /** Envoy asks for all clusters and all listeners by naming none; other types are asked by name. */
 const wildcardByDefault: ReadonlySet<ResourceKind> = new Set(['cluster', 'listener']);
@@ -45,9 +49,9 @@ export class Subscription {
   /** The client holds what we do not know, and would delete what a whole response leaves out. */
   #holdsUnknown = false;
   #lastNonce: string | undefined;
-  readonly #names = new Set<string>();
+  #names = noNames;
   /** What the client has acknowledged. */
-  readonly #held = new Map<string, Resource>();
+  #held = noResources;
   /** Of those, the ones brought along with a content that was not known here. */
   readonly #unknown = new Set<string>();
   /** Names whose state at the client may differ from the snapshot. */
@@ -79,18 +83,16 @@ export class Subscription {
 
   /** All that the client holds once it has taken `content`. */
   after(content: Content): ResourceSet {
-    const all = new Map(this.#held);
-    for (const [name, resource] of content)
-      if (resource) all.set(name, resource);
-      else all.delete(name);
-    return all;
+    // Everything there is, to a client that has nothing: that is what it has then.
+    if (this.#held.size === 0 && content instanceof PersistentMap) return content as ResourceSet;
+    return inStep(this.#held, content, () => this.#held.with(content));
   }
 
   get wildcard(): boolean {
     return this.#wildcard;
   }
 
-  get held(): ReadonlyMap<string, Resource> {
+  get held(): ResourceSet {
     return this.#held;
   }
 
@@ -139,7 +141,7 @@ export class Subscription {
       wanted.delete(everything) ||
       (names.length === 0 && !this.#everNamed && wildcardByDefault.has(this.kind));
     const subscribe = [...wanted].filter((name) => !this.#names.has(name));
-    const unsubscribe = [...this.#names].filter((name) => !wanted.has(name));
+    const unsubscribe = [...this.#names.keys()].filter((name) => !wanted.has(name));
     if (takesAll && !this.#wildcard) subscribe.push(everything);
     if (!takesAll && this.#wildcard) unsubscribe.push(everything);
     this.#everNamed ||= names.length > 0;
@@ -153,9 +155,13 @@ export class Subscription {
     const held = first ? wish.held : nothingHeld;
     if (first && wish.subscribe.length === 0 && wildcardByDefault.has(this.kind))
       this.#subscribeAll(held, present);
+    this.#names = inStep(this.#names, wish.subscribe, () =>
+      this.#names.with(named(wish.subscribe)),
+    );
     for (const name of wish.subscribe)
       if (name === everything) this.#subscribeAll(held, present);
-      else this.#subscribe(name, held, present);
+      else if (!held.has(name)) this.#insistByClient(name);
+    if (held.size > 0) this.#takeOver(held, present);
     for (const name of wish.unsubscribe) this.#unsubscribe(name);
   }
 
@@ -231,13 +237,10 @@ export class Subscription {
     const content = this.#land(nonce);
     if (!content) return { kind: 'stale' };
     this.#holdsUnknown = false;
-    for (const [name, resource] of content) {
-      if (!this.wants(name)) continue;
-      if (resource) this.#held.set(name, resource);
-      else this.#held.delete(name);
-      if (this.#refused.get(name) === resource?.version) this.#refused.delete(name);
-      this.#partOf.delete(name);
-    }
+    const unwanted = this.#wildcard ? [] : [...content.keys()].filter((name) => !this.wants(name));
+    if (unwanted.length === 0) this.#held = this.after(content);
+    else this.#held = this.#held.with([...content].filter(([name]) => this.wants(name)));
+    if (this.#refused.size > 0 || this.#partOf.size > 0) this.#mend(content);
     return { kind: 'acknowledged', content };
   }
 
@@ -256,6 +259,13 @@ export class Subscription {
     return { kind: 'refused', content };
   }
 
+  #mend(content: Content): void {
+    for (const [name, resource] of content) {
+      if (this.#refused.get(name) === resource?.version) this.#refused.delete(name);
+      this.#partOf.delete(name);
+    }
+  }
+
   #halve(names: readonly string[]): void {
     const [first, second] = [++this.#lastPart, ++this.#lastPart];
     const half = names.length / 2;
@@ -270,20 +280,11 @@ export class Subscription {
     return content;
   }
 
-  #subscribe(name: string, held: Wish['held'], present: ResourceSet | undefined): void {
-    // The very text of the snapshot is found without comparing letters.
-    this.#names.add(present?.get(name)?.name ?? name);
-    const version = held.get(name);
-    if (version === undefined) this.#insistByClient(name);
-    else this.#takeOver(name, version, present);
-  }
-
   #subscribeAll(held: Wish['held'], present: ResourceSet | undefined): void {
     this.#wildcard = true;
     // A client that came back with what it held has had its first reply already.
     this.#replyOwed ||= held.size === 0;
     for (const name of present?.keys() ?? []) if (!held.has(name)) this.#insistByClient(name);
-    for (const [name, version] of held) this.#takeOver(name, version, present);
   }
 
   #insistByClient(name: string): void {
@@ -298,7 +299,8 @@ export class Subscription {
       this.#replyOwed = false;
       for (const known of [...this.#held.keys(), ...this.#due])
         if (!this.#names.has(known)) this.#forget(known);
-    } else if (this.#names.delete(name)) {
+    } else if (this.#names.has(name)) {
+      this.#names = this.#names.with([[name, undefined]]);
       // Under the wildcard the client must hear whether it still has it.
       if (!this.#wildcard) this.#forget(name);
       else if (this.variant === 'incremental') this.#insistByClient(name);
@@ -306,7 +308,7 @@ export class Subscription {
   }
 
   #forget(name: string): void {
-    this.#held.delete(name);
+    this.#held = this.#held.with([[name, undefined]]);
     this.#unknown.delete(name);
     this.#due.delete(name);
     this.#insisted.delete(name);
@@ -315,15 +317,23 @@ export class Subscription {
   }
 
   /** What the client held on an earlier stream, perhaps with another replica. */
-  #takeOver(name: string, version: string, present: ResourceSet | undefined): void {
-    const resource = present?.get(name);
-    if (resource?.version === version) {
-      this.#held.set(resource.name, resource);
-      return;
+  #takeOver(held: Wish['held'], present: ResourceSet | undefined): void {
+    const taken: [string, Resource][] = [];
+    let known = 0;
+    for (const [name, version] of held) {
+      if (!this.wants(name)) continue;
+      const resource = present?.get(name);
+      if (resource?.version === version) {
+        known++;
+        taken.push([name, resource]);
+      } else {
+        taken.push([name, { name, version, bytes: unknownBytes }]);
+        this.#unknown.add(name);
+        this.#due.add(name);
+      }
     }
-    this.#held.set(name, { name, version, bytes: unknownBytes });
-    this.#unknown.add(name);
-    this.#due.add(name);
+    const all = known === taken.length && known === present?.size;
+    this.#held = all ? present : this.#held.with(taken);
   }
 
   /** What the client brought along becomes known once its version is found. */
@@ -332,7 +342,8 @@ export class Subscription {
     const resource = present.get(name);
     const held = this.#held.get(name);
     if (held && !isUnknown(held)) this.#unknown.delete(name);
-    else if (resource && held?.version === resource.version) this.#held.set(name, resource);
+    else if (resource && held?.version === resource.version)
+      this.#held = this.#held.with([[name, resource]]);
   }
 
   /** Has the client been told this state? What is in flight counts as told. */
@@ -350,6 +361,10 @@ export class Subscription {
   #isRefused(name: string, present: ResourceSet): boolean {
     return this.#refused.has(name) && this.#refused.get(name) === present.get(name)?.version;
   }
+}
+
+function* named(subscribe: readonly string[]): Generator<[string, true]> {
+  for (const name of subscribe) if (name !== everything) yield [name, true];
 }
 
 const unknownBytes = Buffer.alloc(0);

@@ -1,6 +1,7 @@
 import { expect } from 'chai';
 import fc from 'fast-check';
-import { exposedServices, isExposed, type ExposedService } from '../../../src/fleet/exposed.js';
+import { isExposed, type ExposedService } from '../../../src/fleet/exposed.js';
+import { exposedServices } from '../../../src/fleet/exposed_services.js';
 import { emptyFleet, type Fleet, type ProbeReport } from '../../../src/fleet/fleet.js';
 import { merge } from '../../../src/fleet/merge.js';
 import { catalogueOf, offering, registration, report } from './registered.js';

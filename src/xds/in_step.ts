@@ -1,0 +1,26 @@
+/**
+ * Streams that are in step share what they hold: the first to take a step makes
+ * the next map, and those that take the same step from the same map get the
+ * same one. A thousand Envoys that hold the same cost the memory of one.
+ */
+import type { PersistentMap } from '../persistent_map.js';
+
+interface Step {
+  /** What was taken: the same object for all who take it. */
+  readonly by: object;
+  readonly to: object;
+}
+
+const steps = new WeakMap<object, Step>();
+
+export function inStep<V>(
+  from: PersistentMap<V>,
+  by: object,
+  take: () => PersistentMap<V>,
+): PersistentMap<V> {
+  const known = steps.get(from);
+  if (known?.by === by) return known.to as PersistentMap<V>;
+  const to = take();
+  steps.set(from, { by, to });
+  return to;
+}
