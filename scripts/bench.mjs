@@ -1,6 +1,6 @@
 /** `npm run bench:NAME`: sets up what is missing, then runs that benchmark. */
 import { setUpRealParts } from './setup/real_parts.mjs';
-import { checkNode, ensureBuild, ensureDependencies, giveUp } from './setup/steps.mjs';
+import { giveUp, orGiveUp, setUp } from './setup/steps.mjs';
 import { setUpXdsBench } from './setup/xds_bench.mjs';
 
 const benches = {
@@ -21,12 +21,5 @@ const benches = {
 const [name, ...args] = process.argv.slice(2);
 const bench = Object.hasOwn(benches, name ?? '') ? benches[name] : undefined;
 if (bench === undefined) giveUp(`Which benchmark? ${Object.keys(benches).join(', ')}`);
-try {
-  checkNode();
-  await ensureDependencies();
-  await ensureBuild();
-  await bench.setUp();
-  await bench.run(args);
-} catch (error) {
-  giveUp(error.message);
-}
+await setUp(bench.setUp);
+await orGiveUp(() => bench.run(args));

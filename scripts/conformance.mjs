@@ -5,7 +5,7 @@
  */
 import { parseArgs } from 'node:util';
 import { setUpEnvoy } from './setup/envoy.mjs';
-import { checkNode, ensureBuild, ensureDependencies, giveUp } from './setup/steps.mjs';
+import { giveUp, orGiveUp, setUp } from './setup/steps.mjs';
 
 const usage = `npm run conformance -- [--all] [WORD…]
 
@@ -19,16 +19,11 @@ if (help) {
   console.log(usage);
   process.exit(0);
 }
-try {
-  checkNode();
-  await ensureDependencies();
-  await ensureBuild();
-  await setUpEnvoy();
+await setUp(setUpEnvoy);
+await orGiveUp(async () => {
   const { runConformance } = await import('../dist/scripts/conformance/run.js');
   process.exitCode = await runConformance({ all, only: words });
-} catch (error) {
-  giveUp(error.message);
-}
+});
 
 function readArguments() {
   const flag = { type: 'boolean', default: false };

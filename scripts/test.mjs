@@ -5,29 +5,19 @@
 import { readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { setUpRealParts } from './setup/real_parts.mjs';
-import { checkNode, ensureBuild, ensureDependencies, giveUp, root } from './setup/steps.mjs';
+import { giveUp, orGiveUp, root, setUp } from './setup/steps.mjs';
 
 /** From the quickest to the slowest, so that a small mistake shows early. */
 const ladder = ['house', 'unit', 'golden', 'wire', 'real'];
 
-try {
-  checkNode();
-  await ensureDependencies();
-  await ensureBuild();
-} catch (error) {
-  giveUp(error.message);
-}
+await setUp();
 
 const wanted = process.argv.slice(2).filter((word) => !word.startsWith('-'));
 const files = ladder
   .flatMap((rung) => testFiles(join(root, 'dist', 'test', rung)))
   .filter((file) => wanted.length === 0 || wanted.some((word) => file.includes(word)));
 if (files.length === 0) giveUp(`No test file matches ${wanted.join(' ')}.`);
-try {
-  if (files.some((file) => file.includes(join('test', 'real')))) await setUpRealParts();
-} catch (error) {
-  giveUp(error.message);
-}
+if (files.some((file) => file.includes(join('test', 'real')))) await orGiveUp(setUpRealParts);
 await runMocha(files);
 
 function testFiles(folder) {

@@ -4,11 +4,12 @@
  * steers. It listens before the registries are heard, so that `/readyz` can
  * say what is missing; Envoy gets nothing until there is something true to say.
  */
-import { startAdmin } from './admin/admin.js';
+import { startAdmin, type Admin } from './admin/admin.js';
 import { systemClock } from './clock.js';
 import type { Config } from './config.js';
 import { failed, type Outcome, type Problem } from './errors.js';
-import type { Registration } from './fleet/fleet.js';
+import type { Removal } from './fleet/beliefs.js';
+import type { Registration, SourceName } from './fleet/fleet.js';
 import { firstOf } from './fleet/newcomer.js';
 import { lastGoodStore } from './last_good.js';
 import type { Log } from './log.js';
@@ -20,7 +21,9 @@ import { createConsulRegistry } from './registry/consul.js';
 import { createEtcdRegistry } from './registry/etcd.js';
 import { createFileRegistry } from './registry/file.js';
 import type { Registry } from './registry/registry.js';
-import { startXdsServer } from './xds/server.js';
+import type { Audience } from './snapshot/audience.js';
+import { keptRefusals } from './xds/kept_refusals.js';
+import { startXdsServer, type XdsServer } from './xds/server.js';
 
 /** How long a registration may wait for its server to say what it offers. */
 const newcomerMs = 3_000;
@@ -43,25 +46,31 @@ export async function startApp(parts: AppParts): Promise<Outcome<App>> {
   const store = lastGoodStore(config.data, log);
   const pipeline = new Pipeline({ registries, settings: config, store, log, metrics });
   const probe = new Probe(pipeline.fleet, log);
-  const closers: (() => Promise<void> | void)[] = [
-    () => pipeline.close(),
-    () => probe.close(),
-    async () => {
-      await Promise.all(registries.map((registry) => registry.close()));
-    },
-    () => store.close(),
-  ];
+  const started: { admin?: Admin; xds?: XdsServer } = {};
+  // Whoever asks for readiness is told before any Envoy is sent away, and until it is over.
   const close = async () => {
-    for (const end of closers) await end();
+    started.admin?.drain();
+    await started.xds?.stop();
+    pipeline.close();
+    probe.close();
+    // Before the registries, into which a write may be on its way.
+    await started.admin?.close();
+    await Promise.all(registries.map((registry) => registry.close()));
+    await store.close();
   };
-  const snapshots = { edge: pipeline.snapshot };
-  const xds = await startXdsServer({ ...config.xds, snapshots, metrics, clock: systemClock, log });
+  const snapshots = (audience: Audience) => (audience === 'edge' ? pipeline.snapshot : undefined);
+  const xds = await startXdsServer({
+    ...{ ...config.xds, snapshots, refusals: keptRefusals(config.data, log) },
+    ...{ metrics, clock: systemClock, log },
+  });
   if (!xds.ok) return closedWith(close, xds.problems);
-  const { nodes } = xds.value;
-  closers.unshift(() => xds.value.stop());
+  const { nodes } = (started.xds = xds.value);
   const state = {
     ...{ fleet: pipeline.fleet, hearing: pipeline.hearing, stale: pipeline.stale },
     ...{ metrics, version, write: config.registry.write ?? registries[0]?.source ?? 'file' },
+    beliefs: () => pipeline.beliefs(),
+    accept: (source: SourceName) => pipeline.accept(source),
+    removing: (source: SourceName, removal: Removal) => pipeline.removing(source, removal),
     nodes: () => nodes.list(),
     askedAt: (service: string) => probe.askedAt(service),
     ask: async (newcomer: Registration) =>
@@ -71,7 +80,7 @@ export async function startApp(parts: AppParts): Promise<Outcome<App>> {
   };
   const admin = await startAdmin(state, config.admin, log);
   if (!admin.ok) return closedWith(close, admin.problems);
-  closers.unshift(() => admin.value.close());
+  started.admin = admin.value;
   probe.report.subscribe((report) => pipeline.probed(report));
   pipeline.start();
   return { ok: true, value: { close } };

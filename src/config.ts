@@ -36,11 +36,21 @@ const registrySchema = z.strictObject({
     .array(z.union([z.cidrv4(), z.cidrv6()]))
     .default(['0.0.0.0/0', '::/0'])
     .describe('addresses a registration may point at'),
-  emptyGrace: z
-    .string()
-    .regex(/^\d+(ms|s|m|h)$/, 'must be a duration such as 30s or 5m; 0s believes at once')
-    .optional()
-    .describe('how long what an emptied registry held stays after it was lost; 30s unless set'),
+  suddenLoss: z
+    .strictObject({
+      share: z
+        .string()
+        .regex(/^(\d{1,2}|100)%$/, 'must be a percentage such as 50%')
+        .default('50%')
+        .describe('a loss of more of the instances at once is held back; 100%: of all'),
+      least: z.int().min(1).default(5).describe('a smaller loss is not, while Consul is heard'),
+      hold: z
+        .string()
+        .regex(/^\d+(ms|s|m|h)$/, 'must be a duration such as 30s or 5m; 0s believes at once')
+        .default('30s')
+        .describe('how long the registry must go on saying so'),
+    })
+    .prefault({}),
 });
 
 const schema = z.strictObject({
@@ -55,12 +65,30 @@ const schema = z.strictObject({
     })
     .prefault({}),
   admin: z.strictObject({ host: host.default('127.0.0.1'), port: port.default(8081) }).prefault({}),
-  xds: z.strictObject({ host: host.default('127.0.0.1'), port: port.default(18_000) }).prefault({}),
+  xds: z
+    .strictObject({
+      host: host.default('127.0.0.1'),
+      port: port.default(18_000),
+      limits: z
+        .strictObject({
+          streamsPerNode: z.int().min(1).default(32).describe('Envoys that say one node.id'),
+          streamsPerAddress: z.int().min(1).default(4_096),
+          connectionsPerAddress: z.int().min(1).default(4_096),
+          namesPerSubscription: z.int().min(1).default(50_000),
+          admittedPerSecond: z.int().min(1).default(1_000).describe('new streams, beyond a burst'),
+        })
+        .prefault({}),
+    })
+    .prefault({}),
   filter: z
     .strictObject({
       host: host.default('127.0.0.1'),
       port: port.default(18_001),
       bridgePort: port.default(18_002),
+      controlPlanes: z
+        .array(z.url({ protocol: /^http$/ }))
+        .default([])
+        .describe('admin APIs of the replicas to follow, in turn; empty: the one at admin'),
     })
     .prefault({}),
   envoy: z
@@ -100,7 +128,7 @@ export function readConfig(input: ConfigInput): Outcome<Config> {
   if (!file.ok) return variables.ok ? file : failed(...file.problems, ...variables.problems);
   if (!variables.ok) return variables;
   const merged = deepMerge(deepMerge(file.value, variables.value), input.flags ?? {});
-  const parsed = schema.safeParse(merged);
+  const parsed = schema.safeParse(merged, { reportInput: true });
   if (!parsed.success) return failed(...parsed.error.issues.flatMap(issueToProblems));
   const config = completed(parsed.data, input.cwd);
   const { write } = config.registry;
@@ -218,6 +246,8 @@ function unwrapped(type: z.ZodType): z.ZodType {
 
 function issueToProblems(issue: z.core.$ZodIssue): Problem[] {
   const path = issue.path.join('.');
+  // As YAML reads a key with nothing behind it, or with all behind it commented out.
+  if (issue.input === null) return [problem('config_invalid', { path }, emptyMessage(path, issue))];
   if (issue.code !== 'unrecognized_keys')
     return [problem('config_invalid', { path }, `${path}: ${issue.message}.`)];
   const siblings = settingsOf(schema)
@@ -229,6 +259,12 @@ function issueToProblems(issue: z.core.$ZodIssue): Problem[] {
     const hint = near === undefined ? '' : ` Did you mean ${near}?`;
     return problem('config_invalid', { path: at.join('.') }, `Unknown key ${at.join('.')}.${hint}`);
   });
+}
+
+function emptyMessage(path: string, issue: z.core.$ZodIssue): string {
+  const isSection = issue.code === 'invalid_type' && issue.expected === 'object';
+  const value = isSection ? 'write {} there for its defaults' : 'give it a value';
+  return `${path} is empty: ${value}, or take the key out.`;
 }
 
 /** The candidate within two edits of `word`, or a third of its length, if any. */

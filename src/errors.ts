@@ -52,10 +52,10 @@ export const catalogue = {
     severity: 'error',
     title: 'A registry holds what cannot be read',
   },
-  registry_emptied: {
+  registry_loss_held: {
     actor: 'operator',
     severity: 'warning',
-    title: 'A registry came back empty; what it held stays for a while',
+    title: 'A registry lost many instances at once; they are served for a while',
   },
   server_unreachable: {
     actor: 'server owner',
@@ -68,6 +68,11 @@ export const catalogue = {
     severity: 'error',
     title: 'A tool cannot be exposed under its name',
   },
+  rollout_refused: {
+    actor: 'operator',
+    severity: 'error',
+    title: 'A rollout cannot do this now',
+  },
   resource_refused: {
     actor: 'operator',
     severity: 'error',
@@ -78,6 +83,7 @@ export const catalogue = {
     severity: 'error',
     title: 'The fleet could not be rendered; the last good stays',
   },
+  stopping: { actor: 'operator', severity: 'warning', title: 'This control plane is stopping' },
   config_invalid: { actor: 'operator', severity: 'error', title: 'The configuration is wrong' },
   port_in_use: { actor: 'operator', severity: 'error', title: 'A port is already in use' },
   envoy_missing: { actor: 'operator', severity: 'error', title: 'No Envoy could be found' },

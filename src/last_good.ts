@@ -11,6 +11,7 @@ import writeFileAtomic from 'write-file-atomic';
 import { reasonOf } from './errors.js';
 import type { ProbeReport, ProbeResult, SourceName } from './fleet/fleet.js';
 import type { Registered } from './fleet/merge.js';
+import type { RolloutDocument } from './fleet/rollout.js';
 import type { Log } from './log.js';
 
 export interface LastGood {
@@ -27,12 +28,13 @@ export interface LastGoodStore {
 }
 
 /** Raised when the shape of what is kept changes: an older file is then not read. */
-const format = 2;
+const format = 3;
 
 interface Kept {
   readonly format: number;
-  readonly reports: readonly (Omit<Registered, 'policies'> & {
+  readonly reports: readonly (Omit<Registered, 'policies' | 'rollouts'> & {
     readonly policies: readonly (readonly [string, object])[];
+    readonly rollouts: readonly (readonly [string, RolloutDocument])[];
   })[];
   readonly probes: readonly (readonly [string, ProbeResult])[];
 }
@@ -74,10 +76,9 @@ export function lastGoodStore(folder: string, log: Log): LastGoodStore {
 function toKept({ reports, probes }: LastGood): Kept {
   return {
     format,
-    reports: [...reports.values()].map(({ source, registrations, policies }) => ({
-      source,
-      registrations,
-      policies: [...policies],
+    reports: [...reports.values()].map(({ source, registrations, policies, rollouts }) => ({
+      ...{ source, registrations },
+      ...{ policies: [...policies], rollouts: [...rollouts] },
     })),
     probes: [...probes],
   };
@@ -90,6 +91,7 @@ function readKept(path: string, log: Log): LastGood | undefined {
     const reports = kept.reports.map((report) => ({
       ...report,
       policies: new Map(report.policies),
+      rollouts: new Map(report.rollouts),
     }));
     return {
       reports: new Map(reports.map((report) => [report.source, report])),

@@ -16,6 +16,7 @@ export class Latest<T> {
   set(value: T): void {
     if (value === this.present) return;
     this.present = value;
+    if (this.#subscribers.size === 0) return;
     for (const subscriber of [...this.#subscribers]) {
       // A subscriber may have set a newer one, or ended another's subscription.
       if (this.present !== value) return;

@@ -6,10 +6,12 @@ export interface Metrics {
   readonly instances: Gauge;
   readonly problems: Gauge<'code'>;
   readonly registryHeard: Gauge<'source'>;
+  readonly heldInstances: Gauge<'source'>;
   readonly stale: Gauge;
   readonly nodes: Gauge;
   readonly responses: Counter<'type'>;
   readonly nacks: Counter<'type'>;
+  readonly knownRefused: Gauge;
   readonly ackTimeouts: Counter<'type'>;
   readonly refusedStreams: Counter<'reason'>;
   readonly translation: Histogram;
@@ -24,58 +26,52 @@ export function createMetrics(): Metrics {
   collectDefaultMetrics({ register });
   const registers = [register];
   const gauge = (name: string, help: string) => new Gauge({ name, help, registers });
+  const gaugeBy = <L extends string>(label: L, name: string, help: string) =>
+    new Gauge({ name, help, labelNames: [label], registers });
+  const counterBy = <L extends string>(label: L, name: string, help: string) =>
+    new Counter({ name, help, labelNames: [label], registers });
   return {
     services: gauge('mcpx_services', 'Services in the fleet'),
     instances: gauge('mcpx_instances', 'Instances in the fleet'),
-    problems: new Gauge({
-      name: 'mcpx_problems',
-      help: 'Present problems',
-      labelNames: ['code'],
-      registers,
-    }),
-    registryHeard: new Gauge({
-      name: 'mcpx_registry_heard',
-      help: '1 while the registry is heard, else 0',
-      labelNames: ['source'],
-      registers,
-    }),
+    problems: gaugeBy('code', 'mcpx_problems', 'Present problems'),
+    registryHeard: gaugeBy(
+      'source',
+      'mcpx_registry_heard',
+      '1 while the registry is heard, else 0',
+    ),
+    heldInstances: gaugeBy(
+      'source',
+      'mcpx_held_instances',
+      'Instances served although their registry has stopped naming them',
+    ),
     stale: gauge('mcpx_stale', '1 while a kept last good is served for a registry not heard yet'),
     nodes: gauge('mcpx_nodes', 'Connected Envoys'),
-    responses: new Counter({
-      name: 'mcpx_xds_responses_total',
-      help: 'xDS responses sent',
-      labelNames: ['type'],
-      registers,
-    }),
-    nacks: new Counter({
-      name: 'mcpx_xds_nacks_total',
-      help: 'xDS responses an Envoy refused',
-      labelNames: ['type'],
-      registers,
-    }),
-    ackTimeouts: new Counter({
-      name: 'mcpx_xds_ack_timeouts_total',
-      help: 'xDS responses an Envoy did not answer in time',
-      labelNames: ['type'],
-      registers,
-    }),
-    refusedStreams: new Counter({
-      name: 'mcpx_xds_refused_streams_total',
-      help: 'xDS streams ended because of what the client sent, or how much',
-      labelNames: ['reason'],
-      registers,
-    }),
+    responses: counterBy('type', 'mcpx_xds_responses_total', 'xDS responses sent'),
+    nacks: counterBy('type', 'mcpx_xds_nacks_total', 'xDS responses an Envoy refused'),
+    knownRefused: gauge(
+      'mcpx_xds_known_refused',
+      'Forms of resources known to be refused, which no other Envoy is sent',
+    ),
+    ackTimeouts: counterBy(
+      'type',
+      'mcpx_xds_ack_timeouts_total',
+      'xDS responses an Envoy did not answer in time',
+    ),
+    refusedStreams: counterBy(
+      'reason',
+      'mcpx_xds_refused_streams_total',
+      'xDS streams ended because of what the client sent, or how much',
+    ),
     translation: new Histogram({
       name: 'mcpx_translation_seconds',
       help: 'Reports to snapshot',
       registers,
     }),
-    decisions: new Counter({
-      name: 'mcpx_filter_decisions_total',
-      help: 'Requests on /mcp by the lane they were sent to',
-      labelNames: ['lane'],
-      registers,
-    }),
+    decisions: counterBy(
+      'lane',
+      'mcpx_filter_decisions_total',
+      'Requests on /mcp by the lane they were sent to',
+    ),
     text: () => register.metrics(),
     contentType: register.contentType,
   };

@@ -11,13 +11,14 @@
 import { isDeepStrictEqual } from 'node:util';
 import { systemClock } from './clock.js';
 import { problem, reasonOf, type Problem } from './errors.js';
-import { Belief } from './fleet/belief.js';
+import { Beliefs, type BeliefStatus, type Removal } from './fleet/beliefs.js';
 import { fleetChanges } from './fleet/changes.js';
 import {
   emptyFleet,
   type Fleet,
   type ProbeReport,
   type ProbeResult,
+  type Registration,
   type SourceName,
 } from './fleet/fleet.js';
 import type { LastGoodStore } from './last_good.js';
@@ -31,18 +32,20 @@ import type { ResourceSettings } from './resources/settings.js';
 import type { Snapshot } from './snapshot/snapshot.js';
 import { translate } from './translate.js';
 
-/** What an emptied registry held stays so long, where nothing is set. */
-const emptyGrace = '30s';
-/** What is held can have run out while its registry is lost: no reason to look all the time. */
-const leastWaitMs = 100;
-/** How many services a problem's message names. */
-const namesShown = 5;
+/** A timer cannot be set for more than some weeks. */
+const longestWaitMs = 3_600_000;
 
 export interface PipelineParts {
   readonly registries: readonly Registry[];
   readonly settings: ResourceSettings & {
-    /** How long what an emptied registry held stays after it was lost, as `30s`. */
-    readonly registry: { readonly emptyGrace?: string | undefined };
+    /** What is held back; `share` as `50%`, `hold` as `30s`. */
+    readonly registry: {
+      readonly suddenLoss: {
+        readonly share: string;
+        readonly least: number;
+        readonly hold: string;
+      };
+    };
   };
   readonly store: LastGoodStore;
   readonly log: Log;
@@ -61,7 +64,7 @@ export class Pipeline {
   readonly #reports = new Map<SourceName, Report>();
   /** Heard at least once: only then is a report the truth about its registry. */
   readonly #heard = new Set<SourceName>();
-  readonly #beliefs: ReadonlyMap<SourceName, Belief>;
+  readonly #beliefs: Beliefs;
   /** Sources of which a last good was kept by an earlier run. */
   readonly #kept: ReadonlySet<SourceName>;
   #heldUntil: NodeJS.Timeout | undefined;
@@ -76,11 +79,10 @@ export class Pipeline {
   constructor(private readonly parts: PipelineParts) {
     const kept = parts.store.read();
     const sources = parts.registries.map(({ source }) => source);
-    const graceMs = parseDuration(parts.settings.registry.emptyGrace ?? emptyGrace) ?? 0;
+    const { share, least, hold } = parts.settings.registry.suddenLoss;
+    const limits = { share: Number.parseInt(share) / 100, least, holdMs: parseDuration(hold) ?? 0 };
     this.#kept = new Set(kept?.reports.keys());
-    this.#beliefs = new Map(
-      sources.map((source) => [source, new Belief(kept?.reports.get(source), graceMs)]),
-    );
+    this.#beliefs = new Beliefs(sources, kept?.reports, limits);
     this.#probes = PersistentMap.of(kept?.probes);
     this.hearing = new Latest<ReadonlyMap<SourceName, Hearing>>(
       new Map(sources.map((source) => [source, { state: 'connecting' } as const])),
@@ -94,7 +96,7 @@ export class Pipeline {
       registry.watch({
         report: (report) => {
           this.#reports.set(report.source, report);
-          this.#beliefs.get(report.source)?.report(report);
+          this.#beliefs.report(report);
           this.#lookAgain();
         },
         hearing: (source, hearing) => {
@@ -113,6 +115,24 @@ export class Pipeline {
     this.#lookAgain();
   }
 
+  /** How far each registry is believed. */
+  beliefs(): readonly BeliefStatus[] {
+    return this.#beliefs.statuses();
+  }
+
+  /** The loss of this registry that is held back is real: what goes now. */
+  accept(source: SourceName): readonly Registration[] {
+    const accepted = this.#beliefs.accept(source);
+    this.parts.log.info({ source, instances: accepted.length }, 'loss accepted');
+    this.#lookAgain();
+    return accepted;
+  }
+
+  /** An operator is about to remove this: its going is no loss. */
+  removing(source: SourceName, removal: Removal): void {
+    this.#beliefs.removing(source, removal, systemClock.now());
+  }
+
   close(): void {
     this.#closed = true;
     clearTimeout(this.#heldUntil);
@@ -123,7 +143,7 @@ export class Pipeline {
   #hear(source: SourceName, hearing: Hearing): void {
     const { log, metrics } = this.parts;
     if (hearing.state === 'heard') this.#heard.add(source);
-    this.#beliefs.get(source)?.hearing(hearing.state);
+    this.#beliefs.hearing(source, hearing.state, systemClock.now());
     const before = this.hearing.value.get(source);
     if (isDeepStrictEqual(before, hearing)) return;
     this.hearing.set(new Map(this.hearing.value).set(source, hearing));
@@ -155,11 +175,11 @@ export class Pipeline {
   #translate(): void {
     const sources = this.parts.registries.map(({ source }) => source);
     const now = systemClock.now();
-    const reports = [...this.#beliefs.values()].flatMap((belief) => belief.believed(now) ?? []);
+    const reports = this.#beliefs.believed(now);
     this.#lookWhenHeldEnds(now);
     const stale = sources.some((source) => !this.#heard.has(source) && this.#kept.has(source));
     const reported = [...this.#reports.values()].flatMap(({ problems }) => problems);
-    const own = [...this.#registryProblems(), ...this.#emptiedProblems(), ...reported];
+    const own = [...this.#registryProblems(), ...this.#beliefs.problems(), ...reported];
     if (reports.length < sources.length) {
       this.#publishProblems(own);
       return;
@@ -185,10 +205,12 @@ export class Pipeline {
   }
 
   #lookWhenHeldEnds(now: number): void {
+    for (const { source, held } of this.#beliefs.statuses())
+      this.parts.metrics.heldInstances.set({ source }, held?.registrations.length ?? 0);
     clearTimeout(this.#heldUntil);
-    const ends = [...this.#beliefs.values()].flatMap(({ held }) => held?.until ?? []);
-    if (ends.length === 0 || this.#closed) return;
-    const waitMs = Math.max(Math.min(...ends) - now, leastWaitMs);
+    const end = this.#beliefs.nextEnd();
+    if (end === Infinity || this.#closed) return;
+    const waitMs = Math.min(end - now, longestWaitMs);
     this.#heldUntil = setTimeout(() => this.#lookAgain(), waitMs);
   }
 
@@ -198,20 +220,6 @@ export class Pipeline {
         ? [problem('registry_unreachable', { source }, `${source}: ${hearing.reason}`)]
         : [],
     );
-  }
-
-  #emptiedProblems(): Problem[] {
-    return [...this.#beliefs].flatMap(([source, { held }]) => {
-      if (held === undefined) return [];
-      const names = [...new Set(held.registrations.map(({ name }) => name))];
-      const shown = names.slice(0, namesShown).join(', ');
-      const more = names.length > namesShown ? ` and ${names.length - namesShown} more` : '';
-      const message =
-        `${source} came back empty after it was lost. What it no longer names is held until ` +
-        `${new Date(held.until).toISOString()}, then it goes: ${shown}${more}. Restore ` +
-        `${source}, let the servers register again, or wait if that is right.`;
-      return [problem('registry_emptied', { source }, message)];
-    });
   }
 
   #publishProblems(problems: readonly Problem[]): void {

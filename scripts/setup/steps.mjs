@@ -29,7 +29,26 @@ export function giveUp(message) {
   process.exit(1);
 }
 
-export function checkNode() {
+/** Runs the work; when it fails, its message is the last word. */
+export async function orGiveUp(work) {
+  try {
+    return await work();
+  } catch (error) {
+    return giveUp(error.message);
+  }
+}
+
+/** Node, the dependencies and the build, then what else this command needs, in order. */
+export async function setUp(...further) {
+  await orGiveUp(async () => {
+    checkNode();
+    await ensureDependencies();
+    await ensureBuild();
+    for (const next of further) await next();
+  });
+}
+
+function checkNode() {
   const [major, minor] = process.versions.node.split('.').map(Number);
   const [neededMajor, neededMinor] = nodeNeeded;
   if (major > neededMajor || (major === neededMajor && minor >= neededMinor)) return;
@@ -60,7 +79,7 @@ export function run(command, args, options = {}) {
 }
 
 /** `npm ci` when node_modules does not stand for the present lock file. */
-export async function ensureDependencies() {
+async function ensureDependencies() {
   const stamp = join(root, 'node_modules', '.mcpx-lock');
   const wanted = hashOf(readFileSync(join(root, 'package-lock.json')));
   if (readIfThere(stamp) === wanted) return;
@@ -71,7 +90,7 @@ export async function ensureDependencies() {
 }
 
 /** Generates Envoy's types and compiles when a source changed since the last time. */
-export async function ensureBuild() {
+async function ensureBuild() {
   const stamp = join(root, 'dist', '.mcpx-sources');
   const wanted = hashOf(sourcesState());
   if (readIfThere(stamp) === wanted) return;

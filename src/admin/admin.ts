@@ -16,7 +16,9 @@ import type { AdminState } from './state.js';
 export interface Admin {
   /** The port it listens on, also where 0 was asked for. */
   readonly port: number;
-  /** Ends the streams, answers what is being asked, and closes. */
+  /** Says that it is not ready any more and ends the streams; all else is still answered. */
+  drain(): void;
+  /** Drains, answers what is being asked, and closes. */
   close(): Promise<void>;
 }
 
@@ -42,12 +44,16 @@ export async function startAdmin(
     return listening;
   }
   log.info({ host, port: listening.value }, 'admin API listens');
-  const close = async () => {
+  const drain = () => {
+    readiness.stop();
     closing.abort();
+  };
+  const close = async () => {
+    drain();
     readiness.close();
     await closed(server);
   };
-  return succeeded({ port: listening.value, close });
+  return succeeded({ port: listening.value, drain, close });
 }
 
 function listen(server: Server, host: string, port: number): Promise<Outcome<number>> {

@@ -18,7 +18,8 @@ export function healthRoutes(state: AdminState, readiness: Readiness): Route[] {
     {
       method: 'get',
       path: '/readyz',
-      summary: 'Whether every registry was heard, or a kept last good is served',
+      summary:
+        'Whether every registry was heard, or a kept last good is served; not while it stops',
       answers: { 200: jsonRow('Ready, or serving a kept last good (stale)', readinessSchema) },
       problems: [503],
       handle: () => ready(state, readiness),
@@ -38,6 +39,10 @@ export function healthRoutes(state: AdminState, readiness: Readiness): Route[] {
 }
 
 function ready({ stale }: AdminState, readiness: Readiness): Answer {
+  if (readiness.stopping) {
+    const message = 'It ends its streams, and then itself. Ask another replica.';
+    return problemAnswer([problem('stopping', {}, message)]);
+  }
   const registries = readiness.registries();
   const unheard = readiness.unheard();
   if (unheard.length === 0) {

@@ -36,7 +36,8 @@ function show(nodes: readonly NodeStatus[], id: string): Answer {
   return notFound(`No node ${id} is connected.${didYouMean(id, ids)}`);
 }
 
-function nodeView({ kinds, connectedSince, lastRefusal, ...identity }: NodeStatus): NodeView {
+function nodeView(status: NodeStatus): NodeView {
+  const { id, cluster, version, role, address, kinds, connectedSince, lagMs, lastRefusal } = status;
   const holdings = Object.values(kinds);
   const refusal = lastRefusal && {
     ...lastRefusal,
@@ -44,9 +45,11 @@ function nodeView({ kinds, connectedSince, lastRefusal, ...identity }: NodeStatu
     at: new Date(lastRefusal.at).toISOString(),
   };
   return {
-    ...identity,
+    ...{ id, cluster, version, role, address },
     connectedSince: new Date(connectedSince).toISOString(),
     inSync: holdings.length > 0 && holdings.every(isInSync),
+    lagMs,
+    overdue: holdings.some(({ overdue }) => overdue),
     kinds: Object.fromEntries(
       Object.entries(kinds).map(([kind, status]) => [kind, holdingView(status)]),
     ),
@@ -57,9 +60,9 @@ function nodeView({ kinds, connectedSince, lastRefusal, ...identity }: NodeStatu
 const isInSync = ({ settled, refused }: KindStatus): boolean => settled && refused.length === 0;
 
 function holdingView(status: KindStatus): NodeView['kinds'][string] {
-  const { acknowledged, held, inFlight, settled, refused } = status;
+  const { acknowledged, held, inFlight, overdue = false, settled, refused } = status;
   return {
     ...(acknowledged !== undefined && { acknowledged }),
-    ...{ held, inFlight, settled, refused: [...refused] },
+    ...{ held, inFlight, overdue, settled, refused: [...refused] },
   };
 }

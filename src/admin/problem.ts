@@ -11,6 +11,7 @@ const statusOf: Partial<Record<ProblemCode, number>> = {
   write_conflict: 409,
   registry_unreachable: 503,
   registry_unreadable: 503,
+  stopping: 503,
   not_found: 404,
   request_invalid: 400,
 };

@@ -1,6 +1,6 @@
 /**
  * Ready: every registry was heard once since the start. One that is lost later
- * changes nothing in Envoy, so it takes no readiness away.
+ * changes nothing in Envoy, so it takes no readiness away. Stopping does.
  */
 import type { SourceName } from '../fleet/fleet.js';
 import { Latest } from '../latest.js';
@@ -18,9 +18,19 @@ export class Readiness {
   readonly complete = new Latest(false);
   readonly #heard = new Set<SourceName>();
   readonly #unsubscribe: () => void;
+  #stopping = false;
 
   constructor(private readonly state: AdminState) {
     this.#unsubscribe = state.hearing.subscribe((hearing) => this.#listen(hearing));
+  }
+
+  /** From now on others are to be asked; what is asked here is still answered. */
+  stop(): void {
+    this.#stopping = true;
+  }
+
+  get stopping(): boolean {
+    return this.#stopping;
   }
 
   close(): void {

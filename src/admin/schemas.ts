@@ -142,6 +142,7 @@ const holding = z.object({
   acknowledged: z.string().optional().describe('version of what it accepted last'),
   held: count.describe('resources it holds'),
   inFlight: z.boolean().describe('whether its answer is awaited'),
+  overdue: z.boolean().describe('whether that answer is awaited too long'),
   settled: z.boolean().describe('whether it holds what the present snapshot says'),
   refused: z.array(z.string()).describe('names whose present form it has refused'),
 });
@@ -156,6 +157,8 @@ export const node = named(
     address: z.string(),
     connectedSince: z.iso.datetime(),
     inSync: z.boolean(),
+    lagMs: count.describe('how long it has not held the present snapshot; 0: it does'),
+    overdue: z.boolean().describe('whether it has not answered a response in time'),
     kinds: z.record(z.string(), holding),
     lastRefusal: z
       .object({
@@ -185,6 +188,39 @@ export const readiness = named(
       }),
     ),
   }),
+);
+
+const heldServices = z.array(z.object({ service: z.string(), instances: z.array(z.string()) }));
+
+export const registryList = named(
+  'RegistryList',
+  z.object({
+    registries: z.array(
+      z.object({
+        source,
+        state: z.enum(['connecting', 'heard', 'lost']),
+        reason: z.string().optional().describe('why it is lost'),
+        since: z.iso.datetime().optional().describe('since when it is so'),
+        instances: count.describe('instances of it that are served, the held ones among them'),
+        held: z
+          .object({
+            instances: count,
+            until: z.iso
+              .datetime()
+              .optional()
+              .describe('when the last of them goes; absent while the registry is not heard'),
+            services: heldServices,
+          })
+          .optional()
+          .describe('served although the registry has stopped naming them: too many at once'),
+      }),
+    ),
+  }),
+);
+
+export const acceptedLoss = named(
+  'AcceptedLoss',
+  z.object({ source, dryRun: z.boolean(), instances: count, services: heldServices }),
 );
 
 /** A service as the filter service needs it. */

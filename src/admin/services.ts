@@ -122,6 +122,7 @@ async function remove(
 ): Promise<Answer> {
   const { name = '', id } = params;
   const { write } = state;
+  state.removing(write, { service: name, instance: id });
   const done = await settled(state, (registry) => registry.remove(name, id));
   if (!done.ok) return problemAnswer(done.problems.map((each) => toldWhere(state, each, params)));
   log.info({ service: name, instances: done.value, source: write }, 'deregistered');

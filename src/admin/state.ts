@@ -1,5 +1,6 @@
 /** What the admin API shows and steers, handed in by the composition root. */
 import type { Problem } from '../errors.js';
+import type { BeliefStatus, Removal } from '../fleet/beliefs.js';
 import type { Catalogue, Fleet, Registration, SourceName } from '../fleet/fleet.js';
 import type { Latest } from '../latest.js';
 import type { Metrics } from '../metrics.js';
@@ -12,6 +13,12 @@ export interface AdminState {
   /** A kept last good is served because not every registry was heard yet. */
   readonly stale: Latest<boolean>;
   readonly registries: ReadonlyMap<SourceName, Registry>;
+  /** How far each registry is believed, and what is held back of it. */
+  readonly beliefs: () => readonly BeliefStatus[];
+  /** Lets go what is held back of a registry: what that was. */
+  readonly accept: (source: SourceName) => readonly Registration[];
+  /** Announces that somebody is about to remove it, so that its going is no loss. */
+  readonly removing: (source: SourceName, removal: Removal) => void;
   /** The registry that takes admin writes. */
   readonly write: SourceName;
   /** All that is wrong at present, in the fleet and at the nodes. */

@@ -7,6 +7,7 @@ import { nodeRoutes } from './nodes.js';
 import { openapiRoute } from './openapi.js';
 import { pageRoute } from './page.js';
 import type { Readiness } from './readiness.js';
+import { registryRoutes } from './registries.js';
 import type { Route } from './route.js';
 import { serviceRoutes } from './services.js';
 import type { AdminState } from './state.js';
@@ -26,6 +27,7 @@ export function routeTable({ state, readiness, log, ...rest }: TableInput): read
     ...serviceRoutes(state, log),
     ...catalogueRoutes(state),
     ...nodeRoutes(state),
+    ...registryRoutes(state),
     ...exposedRoutes(source),
     ...healthRoutes(state, readiness),
     openapiRoute(state.version, () => table),

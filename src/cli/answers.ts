@@ -55,7 +55,7 @@ export const serviceDetail = z.object({
 });
 
 export const registered = z.object({
-  change: z.enum(['added', 'replaced']),
+  change: z.enum(['added', 'replaced', 'unchanged']),
   registration: z.object({
     id: z.string(),
     source: z.string(),
@@ -72,6 +72,25 @@ export const toolList = z.object({
   missing: z.array(z.object({ service: z.string(), reason: z.string() })),
 });
 
+const heldServices = z.array(z.object({ service: z.string(), instances: z.array(z.string()) }));
+
+export const registryList = z.object({
+  registries: z.array(
+    z.object({
+      source: z.string(),
+      state: z.string(),
+      reason: z.string().optional(),
+      since: z.string().optional(),
+      instances: z.number(),
+      held: z
+        .object({ instances: z.number(), until: z.string().optional(), services: heldServices })
+        .optional(),
+    }),
+  ),
+});
+
+export const acceptedLoss = z.object({ instances: z.number(), services: heldServices });
+
 export const node = z.object({
   id: z.string(),
   version: z.string(),
@@ -79,12 +98,15 @@ export const node = z.object({
   address: z.string(),
   connectedSince: z.string(),
   inSync: z.boolean(),
+  lagMs: z.number(),
+  overdue: z.boolean(),
   kinds: z.record(
     z.string(),
     z.object({
       acknowledged: z.string().optional(),
       held: z.number(),
       inFlight: z.boolean(),
+      overdue: z.boolean(),
       settled: z.boolean(),
       refused: z.array(z.string()),
     }),

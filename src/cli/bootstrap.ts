@@ -9,7 +9,7 @@ import { configFor } from './settings.js';
 const given = z.object({
   role: z.string().default('edge'),
   node: z.string().optional(),
-  xds: z.string().optional(),
+  xds: z.array(z.string()).optional(),
   json: z.boolean().optional(),
 });
 
@@ -19,7 +19,7 @@ export const bootstrap: Run = async (invocation) => {
   const config = configFor(invocation);
   const settings = {
     node: node ?? `edge-${hostname()}`,
-    xds: xds === undefined ? config.xds : hostAndPort(xds),
+    xds: xds === undefined ? [config.xds] : replicas(xds),
     adminPort: config.envoy.adminPort,
   };
   const yaml = await invocation.actions.bootstrap(settings);
@@ -27,11 +27,24 @@ export const bootstrap: Run = async (invocation) => {
   return 0;
 };
 
-function hostAndPort(text: string): { host: string; port: number } {
+interface Address {
+  readonly host: string;
+  readonly port: number;
+}
+
+function replicas(given: readonly string[]): readonly Address[] {
+  const words = given.flatMap((list) => list.split(',').map((word) => word.trim()));
+  const twice = words.find((word, index) => words.indexOf(word) !== index);
+  // Whoever believes to have two replicas would find out when the one is gone.
+  if (twice !== undefined) throw wrongUsage(`--xds names ${twice} twice. Name each replica once.`);
+  return words.map(hostAndPort);
+}
+
+function hostAndPort(text: string): Address {
   const found = /^(?:\[([^\]]+)\]|([^:]+)):(\d{1,5})$/.exec(text);
   const host = found?.[1] ?? found?.[2];
   const port = Number(found?.[3]);
   if (host === undefined || port < 1 || port > 65_535)
-    throw wrongUsage(`--xds must be HOST:PORT such as 10.0.0.5:18000, not ${text}.`);
+    throw wrongUsage(`--xds must be HOST:PORT such as 10.0.0.5:18000, not ${text || 'nothing'}.`);
   return { host, port };
 }

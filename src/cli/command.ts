@@ -25,7 +25,8 @@ interface UpRequest {
 
 interface BootstrapSettings {
   readonly node: string;
-  readonly xds: { readonly host: string; readonly port: number };
+  /** One for each replica of the control plane. */
+  readonly xds: readonly { readonly host: string; readonly port: number }[];
   readonly adminPort: number;
 }
 

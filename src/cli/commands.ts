@@ -10,6 +10,7 @@ export const sharedOptions: readonly OptionRow[] = [
 /** What `mcpx NOUN` is about, for the nouns that have several verbs. */
 export const groups: Readonly<Record<string, string>> = {
   service: 'the services and their instances',
+  registry: 'where they register, and how far that is believed',
 };
 
 const json: OptionRow = { flags: '--json', description: "print the API's JSON" };
@@ -55,10 +56,14 @@ export const commandTable: readonly CommandRow[] = [
     options: [
       { flags: '--role <role>', description: 'edge' },
       { flags: '--node <id>', description: 'what the Envoy is called (default: edge-HOSTNAME)' },
-      { flags: '--xds <host:port>', description: 'where it finds the control plane' },
+      {
+        flags: '--xds <host:port>',
+        description: 'where it finds the control plane; several times, or a list with commas',
+        repeated: true,
+      },
       { flags: '--json', description: 'print JSON instead of YAML' },
     ],
-    example: 'mcpx bootstrap --role edge > edge.yaml && envoy -c edge.yaml',
+    example: 'mcpx bootstrap --xds 10.0.0.5:18000,10.0.0.6:18000 > edge.yaml',
     load: async () => (await import('./bootstrap.js')).bootstrap,
   },
   {
@@ -99,6 +104,21 @@ export const commandTable: readonly CommandRow[] = [
     options: [json],
     example: 'mcpx service remove claims 127.0.0.1:3000',
     load: async () => (await import('./service.js')).remove,
+  },
+  {
+    path: 'registry list',
+    summary: 'list the registries: whether each is heard, and what is held back of it',
+    options: [json],
+    example: 'mcpx registry list',
+    load: async () => (await import('./registry.js')).list,
+  },
+  {
+    path: 'registry accept',
+    arguments: '<source>',
+    summary: 'let go the instances that are held back after a sudden loss',
+    options: [{ flags: '--dry-run', description: 'only show what would go' }, json],
+    example: 'mcpx registry accept consul',
+    load: async () => (await import('./registry.js')).accept,
   },
   {
     path: 'tools',

@@ -1,4 +1,4 @@
-/** `mcpx fleet`: who is connected, what each holds, and what it refused in its own words. */
+/** `mcpx fleet`: who is connected, what each holds, its lag, what it refused in its own words. */
 import type { z } from 'zod';
 import { node, nodeList } from './answers.js';
 import { clientOf, segment, type AdminClient } from './client.js';
@@ -28,7 +28,7 @@ async function listNodes(
   else if (value.nodes.length === 0)
     terminal.err('No Envoy is connected. `mcpx up` starts one; `mcpx bootstrap` is for others.');
   else {
-    const head = ['NODE', 'ENVOY', 'ROLE', 'HOLDS', 'IN SYNC', 'LAST NACK'];
+    const head = ['NODE', 'ENVOY', 'ROLE', 'HOLDS', 'LAG', 'LAST NACK'];
     terminal.out(table(terminal, head, value.nodes.map(nodeRow(terminal))));
   }
   return 0;
@@ -36,17 +36,27 @@ async function listNodes(
 
 const nodeRow =
   ({ colours }: Terminal) =>
-  ({ id, version, role, kinds, inSync, lastRefusal }: Node): string[] => {
+  ({ id, version, role, kinds, lastRefusal, ...state }: Node): string[] => {
     const holds = Object.entries(kinds).map(([kind, { held }]) => `${held} ${kind}`);
     return [
       plain(id),
       plain(version),
       plain(role),
       holds.join(', '),
-      inSync ? colours.green('yes') : colours.red('no'),
+      lagText(state, colours),
       lastRefusal === undefined ? '' : brief(`${lastRefusal.at} ${lastRefusal.message}`, 80),
     ];
   };
+
+/** `none`, `1.5 s`, `65.0 s, no answer`: how far it is behind the present snapshot. */
+function lagText(
+  { inSync, lagMs, overdue }: Pick<Node, 'inSync' | 'lagMs' | 'overdue'>,
+  colours: Colours,
+): string {
+  if (inSync && lagMs === 0) return colours.green('none');
+  const lag = lagMs === 0 ? 'not in sync' : `${(lagMs / 1000).toFixed(1)} s`;
+  return colours.red(overdue ? `${lag}, no answer` : lag);
+}
 
 async function showNode(
   client: AdminClient,
@@ -62,6 +72,7 @@ async function showNode(
   const { colours } = terminal;
   terminal.out(`${colours.bold(plain(value.id))}  Envoy ${plain(value.version)}`);
   terminal.out(`${plain(value.role)}, from ${value.address}, since ${value.connectedSince}`);
+  terminal.out(`lag: ${lagText(value, colours)}`);
   const rows = Object.entries(value.kinds).map(([kind, status]) => [
     kind,
     status.held,
@@ -77,8 +88,10 @@ async function showNode(
   return 0;
 }
 
-function syncText({ settled, inFlight, refused }: Node['kinds'][string], colours: Colours): string {
+function syncText(status: Node['kinds'][string], colours: Colours): string {
+  const { settled, inFlight, overdue, refused } = status;
   if (refused.length > 0) return colours.red(`refuses ${plain(refused.join(', '))}`);
   if (settled) return colours.green('yes');
+  if (overdue) return colours.red('its answer is overdue');
   return inFlight ? 'its answer is awaited' : 'not yet';
 }

@@ -47,6 +47,8 @@ export const register: Run = async (invocation) => {
   return failures === 0 ? 0 : 1;
 };
 
+const changeText = { added: 'Registered', replaced: 'Replaced', unchanged: 'Unchanged:' } as const;
+
 async function registerOne(
   client: AdminClient,
   document: Document,
@@ -62,8 +64,8 @@ async function registerOne(
     return;
   }
   const { name, version, id, source } = value.registration;
-  const verb = value.change === 'added' ? 'Registered' : 'Replaced';
-  terminal.out(`${verb} ${name} ${version} at ${id} in the ${source} registry.`);
+  const done = changeText[value.change];
+  terminal.out(`${done} ${name} ${version} at ${id} in the ${source} registry.`);
   if (wait) terminal.out(await whatCameOfIt(client, name, id, terminal));
 }
 

@@ -1,39 +1,66 @@
 /**
- * How far a registry is believed. What it says while it is heard is the truth;
- * what it no longer names while it is lost, or when it comes back empty, stays
- * for a while: an emptied fleet would end every session of every agent.
+ * How far a registry is believed. What it says while it is heard is the truth,
+ * save a sudden loss (`absences`); while it is lost, only what it still names is:
+ * an emptied fleet would end every session of every agent.
  */
-import type { Registration } from './fleet.js';
+import { differences } from '../persistent_map.js';
+import { Absences, type LossLimits } from './absences.js';
+import type { PolicyOverride, Registration } from './fleet.js';
 import type { Registered } from './merge.js';
 
-/** Registrations that are kept although the registry no longer names them. */
+/** Instances that are served although the registry has stopped naming them. */
 export interface Held {
   readonly registrations: readonly Registration[];
-  readonly policies: Registered['policies'];
-  /** By the clock that `believed` is asked with. */
-  readonly until: number;
+  /** When the last of them goes; undefined while the registry is lost. */
+  readonly until: number | undefined;
+  /** What was lost at once, of how many; stays as it was while some of it comes back. */
+  readonly loss: { readonly registrations: readonly Registration[]; readonly of: number };
 }
 
+export type HearingState = 'connecting' | 'heard' | 'lost';
+
 export class Belief {
+  readonly #absences: Absences;
+  readonly #lostPolicies = new Map<string, PolicyOverride>();
   #newest: Registered | undefined;
+  /** The report that the absences were last brought up to. */
+  #followed: Registered | undefined;
   #believed: Registered | undefined;
   #held: Held | undefined;
-  #isHeard = false;
+  #state: HearingState = 'connecting';
+  #since: number | undefined;
   /** Lost since the last time it was heard. */
   #wasLost = false;
   /** Whether anything was learnt since `believed` was asked last. */
   #fresh = false;
 
-  constructor(
-    kept: Registered | undefined,
-    private readonly graceMs: number,
-  ) {
+  constructor(kept: Registered | undefined, limits: LossLimits) {
+    this.#absences = new Absences(limits);
     this.#believed = kept;
+    this.#followed = kept;
   }
 
-  /** What is held after it came back empty; undefined while it is believed to the letter. */
   get held(): Held | undefined {
     return this.#held;
+  }
+
+  /** Since when it is heard, or is not. */
+  get since(): number | undefined {
+    return this.#since;
+  }
+
+  /** How many are served. */
+  get size(): number {
+    return this.#believed?.registrations.length ?? 0;
+  }
+
+  /** When it is to be asked again although nothing was learnt. */
+  get nextEnd(): number {
+    return this.#isHeard ? this.#absences.ends().reduce(earlier, Infinity) : Infinity;
+  }
+
+  get #isHeard(): boolean {
+    return this.#state === 'heard';
   }
 
   report(report: Registered): void {
@@ -41,53 +68,83 @@ export class Belief {
     this.#fresh = true;
   }
 
-  hearing(state: 'connecting' | 'heard' | 'lost'): void {
-    this.#isHeard = state === 'heard';
+  hearing(state: HearingState, now: number): void {
+    if (state !== this.#state || this.#since === undefined) this.#since = now;
+    this.#state = state;
     this.#wasLost ||= state === 'lost';
     this.#fresh = true;
   }
 
+  /** The loss that is held back is real: what was held, and goes. */
+  accept(): readonly Registration[] {
+    this.#fresh = true;
+    this.#held = undefined;
+    return this.#absences.accept();
+  }
+
+  /** An operator removes a service, or an instance of it: that is no loss. */
+  removing(service: string, instance: string | undefined, now: number): void {
+    const own = this.#believed?.registrations.filter(
+      ({ name, id }) => name === service && [undefined, id].includes(instance),
+    );
+    this.#absences.announce(own ?? [], now);
+  }
+
   /** Undefined until it was heard, where nothing is kept of an earlier run. */
   believed(now: number): Registered | undefined {
-    if (!this.#fresh && (this.#held?.until ?? Infinity) > now) return this.#believed;
+    if (!this.#fresh && this.nextEnd > now) return this.#believed;
     this.#fresh = false;
-    if (this.#newest === undefined || !(this.#isHeard || this.#tellsNoLoss(this.#newest)))
+    const newest = this.#newest;
+    if (newest === undefined || (this.#believed === undefined && !this.#isHeard))
       return this.#believed;
-    if (this.#isHeard) this.#doubt(this.#newest, now);
-    this.#believed = this.#withHeld(this.#newest, now);
+    this.#follow(newest, now);
+    if (this.#isHeard) {
+      this.#absences.judge({ named: newest.registrations.length, wasLost: this.#wasLost }, now);
+      this.#wasLost = false;
+    }
+    this.#held = this.#heldOf(newest);
+    this.#believed = this.#withKept(newest);
     return this.#believed;
   }
 
-  /** A lost registry may still say what is there; only not that something is gone. */
-  #tellsNoLoss({ registrations }: Registered): boolean {
-    return (
-      this.#wasLost &&
-      this.#believed !== undefined &&
-      registrations.length >= this.#believed.registrations.length
-    );
+  #follow(newest: Registered, now: number): void {
+    const before = this.#followed;
+    if (before === newest) return;
+    this.#followed = newest;
+    if (before === undefined) return;
+    this.#absences.follow(before.registrations, newest.registrations, now);
+    for (const name of differences(before.policies, newest.policies)) {
+      const policy = newest.policies.has(name) ? undefined : before.policies.get(name);
+      if (policy === undefined) this.#lostPolicies.delete(name);
+      else this.#lostPolicies.set(name, policy);
+    }
   }
 
-  #doubt({ registrations }: Registered, now: number): void {
-    const before = this.#believed;
-    const emptied = registrations.length === 0 && (before?.registrations.length ?? 0) > 0;
-    if (this.#wasLost && emptied && before) this.#held = { ...before, until: now + this.graceMs };
-    this.#wasLost = false;
+  #heldOf({ registrations: named }: Registered): Held | undefined {
+    const registrations = this.#absences.held();
+    if (registrations.length === 0) return undefined;
+    const until = this.#isHeard ? this.#absences.ends().reduce(later, 0) : undefined;
+    const known = new Set(this.#held?.registrations);
+    const grows = registrations.some((each) => !known.has(each));
+    const loss = { registrations, of: named.length + registrations.length };
+    return { registrations, until, loss: grows ? loss : (this.#held?.loss ?? loss) };
   }
 
-  #withHeld(newest: Registered, now: number): Registered {
-    if (this.#held === undefined) return newest;
-    const back = new Set(newest.registrations.map(addressOf));
-    const registrations = this.#held.registrations.filter((each) => !back.has(addressOf(each)));
-    const { policies, until } = this.#held;
-    this.#held =
-      registrations.length > 0 && until > now ? { ...this.#held, registrations } : undefined;
-    if (this.#held === undefined) return newest;
+  #withKept(newest: Registered): Registered {
+    const kept = this.#absences.kept();
+    const services = new Set(kept.map(({ name }) => name));
+    // While it is lost, a policy that it no longer tells stays, whoever's it is.
+    if (this.#isHeard)
+      for (const name of this.#lostPolicies.keys())
+        if (!services.has(name)) this.#lostPolicies.delete(name);
+    if (kept.length === 0 && this.#lostPolicies.size === 0) return newest;
     return {
       ...newest,
-      registrations: [...newest.registrations, ...registrations],
-      policies: new Map([...policies, ...newest.policies]),
+      registrations: [...newest.registrations, ...kept],
+      policies: new Map([...this.#lostPolicies, ...newest.policies]),
     };
   }
 }
 
-const addressOf = ({ name, host, port }: Registration): string => `${name} ${host} ${port}`;
+const earlier = (one: number, other: number): number => Math.min(one, other);
+const later = (one: number, other: number): number => Math.max(one, other);

@@ -4,6 +4,8 @@
  * `registry/decode`, Envoy words begin in `resources/`).
  */
 
+import type { RolloutDocument } from './rollout.js';
+
 /** `modern`: MCP 2026-07-28, stateless. `legacy`: 2025-11-25 and older, sessions. */
 export type Era = 'modern' | 'legacy';
 
@@ -148,12 +150,20 @@ export interface ProbeResult {
 /** The probe's report: service name → what is known. A service it has not asked yet is absent. */
 export type ProbeReport = ReadonlyMap<string, ProbeResult>;
 
+/** A service's rollout, and the registry that keeps it. */
+export interface KeptRollout {
+  readonly source: SourceName;
+  readonly document: RolloutDocument;
+}
+
 export interface Service extends Policy {
   readonly name: string;
   readonly path: string;
   /** Sorted by id; never empty. */
   readonly instances: readonly Instance[];
   readonly probe: ProbeResult | undefined;
+  /** The newest rollout, open or ended: it says which version takes how much. */
+  readonly rollout: KeptRollout | undefined;
 }
 
 /** All services, merged from every source, sorted by name. */

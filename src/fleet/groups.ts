@@ -47,7 +47,7 @@ const byId = ({ id: one }: Registration, { id: other }: Registration) =>
   one < other ? -1 : one > other ? 1 : 0;
 
 /** What one list has and the other has not, between what both begin and end with. */
-function replaced<T>(before: readonly T[], after: readonly T[]) {
+export function replaced<T>(before: readonly T[], after: readonly T[]) {
   const shorter = Math.min(before.length, after.length);
   let start = 0;
   while (start < shorter && before[start] === after[start]) start++;

@@ -9,8 +9,9 @@ import { differences, PersistentMap } from '../persistent_map.js';
 import { fleetChanges, fleetWith, serviceNamed } from './changes.js';
 import { claimIndex } from './claims.js';
 import type { Fleet, PolicyOverride, ProbeReport, Registration, Service } from './fleet.js';
-import type { SourceName } from './fleet.js';
+import type { KeptRollout, SourceName } from './fleet.js';
 import { noGroups, regrouped, type Groups } from './groups.js';
+import type { RolloutDocument } from './rollout.js';
 import { mergeService, precedence, unchanged, type ServiceInputs } from './service.js';
 import { takenToolNames, toolClaims } from './tool_names.js';
 
@@ -20,6 +21,7 @@ export interface Registered {
   /** No object twice; an unchanged registration is the same object as in the report before. */
   readonly registrations: readonly Registration[];
   readonly policies: ReadonlyMap<string, PolicyOverride>;
+  readonly rollouts: ReadonlyMap<string, RolloutDocument>;
 }
 
 interface Merged {
@@ -38,6 +40,7 @@ interface Origin {
 interface Source {
   readonly groups: Groups;
   readonly policies: Registered['policies'];
+  readonly rollouts: Registered['rollouts'];
 }
 
 const origins = new WeakMap<Fleet, Origin>();
@@ -86,12 +89,15 @@ function sourcesOf(
     const policies = report?.policies ?? noPolicies;
     for (const name of groups.touched) touched.add(name);
     for (const name of differences(known?.policies ?? noPolicies, policies)) touched.add(name);
-    sources.set(source, { groups, policies });
+    const rollouts = report?.rollouts ?? noRollouts;
+    for (const name of differences(known?.rollouts ?? noRollouts, rollouts)) touched.add(name);
+    sources.set(source, { groups, policies, rollouts });
   }
   return sources;
 }
 
 const noPolicies: Registered['policies'] = new Map();
+const noRollouts: Registered['rollouts'] = new Map();
 
 /** Undefined: nobody registered under this name. */
 function inputsOf(
@@ -103,7 +109,18 @@ function inputsOf(
   const registrations = onceByAddress(inOrder.flatMap(({ groups }) => groups.of(name)));
   if (registrations.length === 0) return undefined;
   const overrides = inOrder.flatMap(({ policies }) => policies.get(name) ?? []);
-  return { registrations, overrides, probe: probes.get(name) };
+  return { registrations, overrides, probe: probes.get(name), rollout: rolloutOf(name, sources) };
+}
+
+function rolloutOf(
+  name: string,
+  sources: ReadonlyMap<SourceName, Source>,
+): KeptRollout | undefined {
+  for (const [source, { rollouts }] of sources) {
+    const document = rollouts.get(name);
+    if (document) return { source, document };
+  }
+  return undefined;
 }
 
 function onceByAddress(registrations: readonly Registration[]): readonly Registration[] {

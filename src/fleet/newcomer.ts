@@ -12,7 +12,10 @@ import { ownToolProblems, takenToolNames, toolClaims } from './tool_names.js';
 export function firstOf(newcomer: Registration, catalogue?: Catalogue): Service {
   const { era, health, traffic, expose, name, path } = newcomer;
   const probe = catalogue && { catalogue, failure: undefined };
-  return { era, health, traffic, expose, name, path, instances: [newcomer], probe };
+  return {
+    ...{ era, health, traffic, expose, name, path, probe },
+    ...{ instances: [newcomer], rollout: undefined },
+  };
 }
 
 /** `catalogue`: what the server of a new service offers, where it was asked. */

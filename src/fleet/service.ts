@@ -8,6 +8,7 @@ import { compare } from 'semver';
 import { problem, type Problem } from '../errors.js';
 import type {
   Instance,
+  KeptRollout,
   Policy,
   PolicyOverride,
   ProbeResult,
@@ -26,6 +27,7 @@ export interface ServiceInputs {
   /** The same. */
   readonly overrides: readonly PolicyOverride[];
   readonly probe: ProbeResult | undefined;
+  readonly rollout: KeptRollout | undefined;
 }
 
 export interface MergedService {
@@ -45,6 +47,7 @@ export function unchanged(
   if (!origin) return undefined;
   const same =
     origin.inputs.probe === inputs.probe &&
+    origin.inputs.rollout?.document === inputs.rollout?.document &&
     sameItems(origin.inputs.registrations, inputs.registrations) &&
     sameItems(origin.inputs.overrides, inputs.overrides);
   return same ? origin : undefined;
@@ -78,6 +81,7 @@ export function mergeService(name: string, inputs: ServiceInputs): MergedService
     path: servedPath,
     instances: fitting.map(toInstance).sort((a, b) => (a.id < b.id ? -1 : 1)),
     probe: inputs.probe,
+    rollout: inputs.rollout,
   };
   problems.push(...differingPolicies(leader, fitting, inputs.overrides));
   const { probe } = inputs;

@@ -1,4 +1,7 @@
-/** Watches what the control plane exposes; the last known stays while it is away. */
+/**
+ * Watches what the control plane exposes, at one replica of it after the other;
+ * the last known stays while none is there.
+ */
 import http from 'node:http';
 import { reasonOf } from '../errors.js';
 import { Latest } from '../latest.js';
@@ -17,22 +20,24 @@ const failuresQuiet = 4;
 /** Several times what the control plane leaves between two signs of life. */
 const silenceMaxMs = 60_000;
 
-/** `url` is the control plane's `/v1/exposed?watch=true`. */
-export function watchCatalogue(url: string, log: Log): Catalogue {
+/** `adminUrls`: the admin API of every replica, one at least. */
+export function watchCatalogue(adminUrls: readonly string[], log: Log): Catalogue {
   const state = new Latest<CatalogueState>(emptyCatalogue);
   const stop = new AbortController();
-  void watch(url, state, log, stop.signal);
+  const urls = adminUrls.map((url) => `${url.replace(/\/+$/, '')}/v1/exposed?watch=true`);
+  void watch(urls, state, log, stop.signal);
   return { state, close: () => stop.abort() };
 }
 
 async function watch(
-  url: string,
+  urls: readonly string[],
   state: Latest<CatalogueState>,
   log: Log,
   signal: AbortSignal,
 ): Promise<void> {
   let failures = 0;
-  for (;;) {
+  for (let turn = 0; ; turn++) {
+    const url = urls[turn % urls.length] ?? '';
     const { heard, reason } = await readOnce(url, state, log, signal);
     if (signal.aborted) return;
     // Said once, and not while both are just starting.

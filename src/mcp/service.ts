@@ -33,11 +33,7 @@ export async function startFilterService(
     socketPath: config.bridgeSocket,
     headers: { [clusterHeader]: service },
   });
-  const { admin } = config;
-  const catalogue = watchCatalogue(
-    `http://${hostInUrl(admin.host)}:${admin.port}/v1/exposed?watch=true`,
-    log,
-  );
+  const catalogue = watchCatalogue(controlPlanes(config), log);
   const state = createState(catalogue.state, key.value, targetOf);
   const { sessions, upstreams } = state;
   const known = () => ({
@@ -74,6 +70,11 @@ export async function startFilterService(
 function portProblem(path: string, port: number, cause: unknown) {
   const message = `Port ${port} (${path}) cannot be listened on: ${reasonOf(cause)}.`;
   return problem('port_in_use', { path }, `${message} Free it or set ${path} to another one.`);
+}
+
+function controlPlanes({ filter, admin }: Config): readonly string[] {
+  if (filter.controlPlanes.length > 0) return filter.controlPlanes;
+  return [`http://${hostInUrl(admin.host)}:${admin.port}`];
 }
 
 /** What the control plane binds to is not always what one can dial. */

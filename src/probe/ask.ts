@@ -45,9 +45,7 @@ export async function askService(service: Service, signal: AbortSignal): Promise
   };
   for (const instance of spokesmen(service)) {
     const target = targetOf(instance, service.path);
-    const together = AbortSignal.any([signal, AbortSignal.timeout(deadlines.togetherMs)]);
-    const { deadlineMs } = deadlines;
-    const told = await ask(target, service.era, { deadlineMs, signal: together });
+    const told = await askInTime(target, service.era, signal);
     if (told.catalogue) return { ...told, speaker: speakerAt(target, told.catalogue) };
     if (told.failure) {
       const message = `${service.name} (${instance.id}) ${told.failure.message}.`;
@@ -56,6 +54,17 @@ export async function askService(service: Service, signal: AbortSignal): Promise
     if (signal.aborted) break;
   }
   return { catalogue: undefined, failure, ttlMs: undefined, speaker: undefined };
+}
+
+/** All its questions together may take so long. */
+async function askInTime(target: Target, era: Policy['era'], signal: AbortSignal): Promise<Told> {
+  // Not AbortSignal.timeout: joined to another signal it may be collected before it fires.
+  const late = new AbortController();
+  const timer = setTimeout(() => late.abort(), deadlines.togetherMs);
+  const together = AbortSignal.any([signal, late.signal]);
+  const told = await ask(target, era, { deadlineMs: deadlines.deadlineMs, signal: together });
+  clearTimeout(timer);
+  return told;
 }
 
 type ToldInEra =

@@ -11,6 +11,7 @@ import { z } from 'zod';
 import { failed, succeeded } from '../errors.js';
 import type { Outcome } from '../errors.js';
 import type { PolicyOverride, Registration } from '../fleet/fleet.js';
+import type { RolloutDocument } from '../fleet/rollout.js';
 import type { Log } from '../log.js';
 import { callMs, consulReason, follow } from './blocking.js';
 import type { Answer, BlockingOptions, BlockingQuery } from './blocking.js';
@@ -30,6 +31,7 @@ import { LastGood, type Settled } from './last_good.js';
 import { changedMeanwhile, notFound, selfRegistered, unreachable } from './refusals.js';
 import type { Registry, RegistrationDocument, RegistryListener, Written } from './registry.js';
 import { assembled, Reporter } from './reporter.js';
+import { isStill, rolloutEntry, rolloutsFolder, textOfRollout } from './rollouts.js';
 
 interface ConsulRegistryOptions {
   /** As `http://127.0.0.1:8500`. */
@@ -99,12 +101,14 @@ class ConsulRegistry implements Registry {
   readonly #fromServices = new LastGood<Registration>();
   readonly #fromKv = new LastGood<Registration>();
   readonly #policies = new LastGood<PolicyOverride>();
+  readonly #rollouts = new LastGood<RolloutDocument>();
   readonly #publisher = new Coalesced(() => this.#publish());
   readonly #failures = new Map<string, string>();
   readonly #services: ConsulServices;
   #catalogueHeard = false;
   #instancePairs: readonly Stored[] | undefined;
   #policyPairs: readonly Stored[] | undefined;
+  #rolloutPairs: readonly Stored[] | undefined;
   #published = false;
   #listed: Settled<Registration> = { values: new Map(), problems: [] };
   #reporter: Reporter | undefined;
@@ -151,6 +155,10 @@ class ConsulRegistry implements Registry {
     this.#follow('policies', {
       query: (options) => kv.get({ ...options, key: `${folder}services/`, recurse: true }),
       heard: ({ data }) => (this.#policyPairs = storedFrom(data)),
+    });
+    this.#follow('rollouts', {
+      query: (options) => kv.get({ ...options, key: folder + rolloutsFolder, recurse: true }),
+      heard: ({ data }) => (this.#rolloutPairs = storedFrom(data)),
     });
   }
 
@@ -202,6 +210,24 @@ class ConsulRegistry implements Registry {
     });
   }
 
+  async keepRollout(
+    next: RolloutDocument,
+    expected: RolloutDocument | undefined,
+  ): Promise<Outcome<void>> {
+    const { service } = next.current;
+    return this.#calling(service, async () => {
+      const key = `${folder}${rolloutsFolder}${service}`;
+      const [stored] = storedFrom(
+        await this.#queries.kv.get({ key, recurse: true, timeout: callMs }),
+      ).filter((pair) => folder + pair.key === key);
+      const taken = failed(changedMeanwhile({ source: this.source, service }));
+      if (!isStill(stored?.text, expected)) return taken;
+      const value = textOfRollout(next);
+      const pair = { key, value, cas: stored?.revision ?? '0', timeout: callMs };
+      return (await this.#queries.kv.set(pair)) === true ? succeeded(undefined) : taken;
+    });
+  }
+
   async close(): Promise<void> {
     this.#closing.abort();
     this.#services.close();
@@ -250,6 +276,7 @@ class ConsulRegistry implements Registry {
       (this.#catalogueHeard &&
         this.#instancePairs !== undefined &&
         this.#policyPairs !== undefined &&
+        this.#rolloutPairs !== undefined &&
         this.#services.everyOneWasRead())
     );
   }
@@ -268,7 +295,12 @@ class ConsulRegistry implements Registry {
       values: new Map([...this.#listed.values, ...written.values]),
       problems: [...this.#listed.problems, ...written.problems],
     };
-    this.#reporter?.report(assembled(this.source, instances, policies));
+    const rollouts = this.#rollouts.settle(
+      (this.#rolloutPairs ?? []).map(({ key, text }) =>
+        rolloutEntry({ service: key.slice(rolloutsFolder.length), text, source: this.source }),
+      ),
+    );
+    this.#reporter?.report(assembled(this.source, { instances, policies, rollouts }));
   }
 
   #listedAt({ name, host, port }: Registration): Registration | undefined {
@@ -288,11 +320,17 @@ class ConsulRegistry implements Registry {
     service: string,
     change: (stored: readonly Stored[]) => Promise<Outcome<T>>,
   ): Promise<Outcome<T>> {
-    try {
+    return this.#calling(service, async () => {
       const key = `${folder}instances/${service}/`;
-      return await change(
+      return change(
         storedFrom(await this.#queries.kv.get({ key, recurse: true, timeout: callMs })),
       );
+    });
+  }
+
+  async #calling<T>(service: string, work: () => Promise<Outcome<T>>): Promise<Outcome<T>> {
+    try {
+      return await work();
     } catch (error) {
       const target = { source: this.source, service } as const;
       return failed(unreachable(target, this.options.address, consulReason(error)));

@@ -11,6 +11,7 @@ import { Etcd3, type IKeyValue, type IWatchResponse, type Watcher } from 'etcd3'
 import { failed, reasonOf, succeeded } from '../errors.js';
 import type { Outcome } from '../errors.js';
 import type { PolicyOverride, Registration } from '../fleet/fleet.js';
+import type { RolloutDocument } from '../fleet/rollout.js';
 import type { Log } from '../log.js';
 import { Backoff } from './backoff.js';
 import { Coalesced } from './coalesced.js';
@@ -27,6 +28,7 @@ import { LastGood } from './last_good.js';
 import { changedMeanwhile, notFound, selfRegistered, unreachable } from './refusals.js';
 import type { Registry, RegistrationDocument, RegistryListener, Written } from './registry.js';
 import { assembled, Reporter } from './reporter.js';
+import { isStill, rolloutEntry, rolloutsFolder, textOfRollout } from './rollouts.js';
 
 interface EtcdRegistryOptions {
   readonly endpoints: readonly string[];
@@ -58,6 +60,7 @@ class EtcdRegistry implements Registry {
   readonly #closing = new AbortController();
   readonly #instances = new LastGood<Registration>();
   readonly #policies = new LastGood<PolicyOverride>();
+  readonly #rollouts = new LastGood<RolloutDocument>();
   readonly #publisher = new Coalesced(() => this.#publish());
   #held = new Map<string, Stored>();
   #reporter: Reporter | undefined;
@@ -119,6 +122,24 @@ class EtcdRegistry implements Registry {
         removed.push(id);
       }
       return succeeded(removed);
+    });
+  }
+
+  async keepRollout(
+    next: RolloutDocument,
+    expected: RolloutDocument | undefined,
+  ): Promise<Outcome<void>> {
+    const { service } = next.current;
+    return this.#withClient(service, async (client) => {
+      const key = `${this.#prefix}${rolloutsFolder}${service}`;
+      const [stored] = (await client.get(key).exec()).kvs.map((pair) => this.#storedFrom(pair));
+      const taken = failed(changedMeanwhile({ source: this.source, service }));
+      if (!isStill(stored?.text, expected)) return taken;
+      const put = await client
+        .if(key, 'Mod', '==', Number(stored?.revision ?? 0))
+        .then(client.put(key).value(textOfRollout(next)))
+        .commit();
+      return put.succeeded ? succeeded(undefined) : taken;
     });
   }
 
@@ -225,24 +246,41 @@ class EtcdRegistry implements Registry {
     const under = (folder: string): Stored[] => held.filter(({ key }) => key.startsWith(folder));
     const instances = under('instances/').map((stored) => instanceEntry(stored, context));
     const policies = under('services/').map((stored) => policyEntry(stored, context));
+    const rollouts = under(rolloutsFolder).map(({ key, text }) =>
+      rolloutEntry({ service: key.slice(rolloutsFolder.length), text, source: this.source }),
+    );
     this.#reporter?.report(
-      assembled(this.source, this.#instances.settle(instances), this.#policies.settle(policies)),
+      assembled(this.source, {
+        instances: this.#instances.settle(instances),
+        policies: this.#policies.settle(policies),
+        rollouts: this.#rollouts.settle(rollouts),
+      }),
     );
   }
 
-  /** Runs `change` on what etcd holds of the service now, with a client of its own. */
+  /** Runs `change` on what etcd holds of the service now. */
   async #write<T>(
     service: string,
     change: (client: Etcd3, stored: readonly Stored[]) => Promise<Outcome<T>>,
   ): Promise<Outcome<T>> {
-    const client = this.#connect();
-    try {
+    return this.#withClient(service, async (client) => {
       const folder = `${this.#prefix}instances/${service}/`;
       const { kvs } = await client.getAll().prefix(folder).exec();
-      return await change(
+      return change(
         client,
         kvs.map((pair) => this.#storedFrom(pair)),
       );
+    });
+  }
+
+  /** With a client of its own: a write must not wait for the watch to recover. */
+  async #withClient<T>(
+    service: string,
+    work: (client: Etcd3) => Promise<Outcome<T>>,
+  ): Promise<Outcome<T>> {
+    const client = this.#connect();
+    try {
+      return await work(client);
     } catch (error) {
       const target = { source: this.source, service } as const;
       return failed(unreachable(target, this.options.endpoints.join(', '), reasonOf(error)));

@@ -1,17 +1,18 @@
 /** The embedded registry: one YAML file that is the user's, watched, and written atomically. */
 import { mkdir, readFile } from 'node:fs/promises';
-import { basename, dirname } from 'node:path';
+import { basename, dirname, join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { watch, type FSWatcher } from 'chokidar';
 import writeFileAtomic from 'write-file-atomic';
 import { failed, problem, reasonOf, succeeded } from '../errors.js';
 import type { Outcome, Problem } from '../errors.js';
 import type { Registration } from '../fleet/fleet.js';
+import type { RolloutDocument } from '../fleet/rollout.js';
 import type { Log } from '../log.js';
 import { Coalesced } from './coalesced.js';
 import { decodeRegistration } from './decode.js';
 import { LastGood, type Entry } from './last_good.js';
-import { notFound } from './refusals.js';
+import { changedMeanwhile, notFound } from './refusals.js';
 import type {
   Registry,
   RegistrationDocument,
@@ -20,6 +21,7 @@ import type {
   Written,
 } from './registry.js';
 import { assembled, Reporter } from './reporter.js';
+import { documentsIn, isStill, rolloutEntry, textOfRollout, withDocument } from './rollouts.js';
 import { nameOf, readServices, withoutService, withService } from './services_yaml.js';
 
 interface FileRegistryOptions {
@@ -43,22 +45,31 @@ const emptyReport: Report = {
   source: 'file',
   registrations: [],
   policies: new Map(),
+  rollouts: new Map(),
   problems: [],
 };
+
+/** Beside `services.yaml`, which is the user's: what MCPX itself writes does not belong in it. */
+const rolloutsName = 'rollouts.json';
 
 class FileRegistry implements Registry {
   readonly source = 'file';
   readonly #instances = new LastGood<Registration>();
+  readonly #rollouts = new LastGood<RolloutDocument>();
+  readonly #rolloutsPath: string;
   readonly #reader = new Coalesced(() => this.#read());
   #reporter: Reporter | undefined;
   #watcher: FSWatcher | undefined;
   #reread: NodeJS.Timeout | undefined;
   #text: string | undefined;
+  #rolloutsText: string | undefined;
   #report = emptyReport;
   #writing: Promise<unknown> = Promise.resolve();
   #closed = false;
 
-  constructor(private readonly options: FileRegistryOptions) {}
+  constructor(private readonly options: FileRegistryOptions) {
+    this.#rolloutsPath = join(dirname(options.path), rolloutsName);
+  }
 
   watch(listener: RegistryListener): void {
     this.#reporter = new Reporter(this.source, listener);
@@ -72,20 +83,34 @@ class FileRegistry implements Registry {
     const decoded = decodeRegistration(document, { source: this.source, allowedTargets });
     if (!decoded.ok) return decoded;
     const { value: registration, warnings } = decoded.value;
-    const edited = await this.#edit((text) => withService(text, document, path));
+    const edited = await this.#edit(path, (text) => withService(text, document, path));
     if (!edited.ok) return edited;
     return succeeded({ registration, change: edited.value.change, warnings });
   }
 
   async remove(service: string, instance?: string): Promise<Outcome<readonly string[]>> {
     const { path } = this.options;
-    const edited = await this.#edit((text) => {
+    const edited = await this.#edit(path, (text) => {
       const next = withoutService(text, { service, instance }, path);
       return next.ok && next.value.removed.length === 0
         ? failed(notFound({ source: this.source, service, instance }))
         : next;
     });
     return edited.ok ? succeeded(edited.value.removed) : edited;
+  }
+
+  async keepRollout(
+    next: RolloutDocument,
+    expected: RolloutDocument | undefined,
+  ): Promise<Outcome<void>> {
+    const { service } = next.current;
+    const edited = await this.#edit(this.#rolloutsPath, (text) => {
+      const documents = documentsIn(text);
+      return isStill(documents.get(service), expected)
+        ? succeeded({ text: withDocument(documents, service, textOfRollout(next)) })
+        : failed(changedMeanwhile({ source: this.source, service }));
+    });
+    return edited.ok ? succeeded(undefined) : edited;
   }
 
   async close(): Promise<void> {
@@ -102,7 +127,7 @@ class FileRegistry implements Registry {
     await mkdir(folder, { recursive: true }).catch(() => undefined);
     if (this.#closed) return;
     // A Kubernetes ConfigMap changes by swapping the link `..data` beside the file.
-    const names = [basename(path), '..data'];
+    const names = [basename(path), rolloutsName, '..data'];
     this.#watcher = watch(folder, {
       depth: 0,
       ignoreInitial: true,
@@ -119,7 +144,7 @@ class FileRegistry implements Registry {
   async #read(): Promise<void> {
     if (this.#closed) return;
     try {
-      this.#take(await this.#believableText());
+      this.#take(await this.#believableText(), await textOf(this.#rolloutsPath));
     } catch (error) {
       const { path } = this.options;
       const message = `${path} cannot be read: ${reasonOf(error)}. What it held before stays.`;
@@ -143,15 +168,19 @@ class FileRegistry implements Registry {
     return text;
   }
 
-  #take(text: string): void {
-    if (text !== this.#text) {
+  #take(text: string, rollouts: string): void {
+    if (text !== this.#text || rollouts !== this.#rolloutsText) {
       const services = readServices(text, this.options.path);
       if (!services.ok) {
         this.#lost(...services.problems);
         return;
       }
       this.#text = text;
-      this.#report = assembled(this.source, this.#instances.settle(this.#entries(services.value)));
+      this.#rolloutsText = rollouts;
+      this.#report = assembled(this.source, {
+        instances: this.#instances.settle(this.#entries(services.value)),
+        rollouts: this.#rollouts.settle(this.#rolloutEntries(rollouts)),
+      });
     }
     this.#reporter?.report(this.#report);
     this.#reporter?.hearing({ state: 'heard' });
@@ -164,6 +193,12 @@ class FileRegistry implements Registry {
       ...this.#report,
       problems: [...this.#report.problems, ...problems],
     });
+  }
+
+  #rolloutEntries(text: string): Entry<RolloutDocument>[] {
+    return [...documentsIn(text)].map(([service, document]) =>
+      rolloutEntry({ service, text: document, source: this.source }),
+    );
   }
 
   #entries(documents: readonly unknown[]): Entry<Registration>[] {
@@ -189,17 +224,18 @@ class FileRegistry implements Registry {
 
   /** One edit after the other; applied anew when somebody else wrote the file meanwhile. */
   async #edit<T extends { readonly text: string }>(
+    path: string,
     change: (text: string) => Outcome<T>,
   ): Promise<Outcome<T>> {
-    const turn = this.#writing.then(() => this.#editNow(change));
+    const turn = this.#writing.then(() => this.#editNow(path, change));
     this.#writing = turn;
     return turn;
   }
 
   async #editNow<T extends { readonly text: string }>(
+    path: string,
     change: (text: string) => Outcome<T>,
   ): Promise<Outcome<T>> {
-    const { path } = this.options;
     const subject = { source: this.source, path };
     try {
       for (let attempt = 0; attempt < writeAttempts; attempt++) {
@@ -211,6 +247,7 @@ class FileRegistry implements Registry {
         await mkdir(dirname(path), { recursive: true });
         await writeFileAtomic(path, edited.value.text);
         this.#text = undefined;
+        this.#rolloutsText = undefined;
         this.#reader.request();
         return edited;
       }

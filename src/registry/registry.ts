@@ -5,6 +5,7 @@
  */
 import type { Outcome, Problem } from '../errors.js';
 import type { PolicyOverride, Registration, SourceName } from '../fleet/fleet.js';
+import type { RolloutDocument } from '../fleet/rollout.js';
 
 /** Everything one registry holds, whenever any of it changed. */
 export interface Report {
@@ -12,6 +13,8 @@ export interface Report {
   readonly registrations: readonly Registration[];
   /** Service name → its policy document, where the registry keeps one. */
   readonly policies: ReadonlyMap<string, PolicyOverride>;
+  /** Service name → how its traffic moves between versions, where it ever did. */
+  readonly rollouts: ReadonlyMap<string, RolloutDocument>;
   /** What could not be decoded, and fields that are not acted on. */
   readonly problems: readonly Problem[];
 }
@@ -57,6 +60,12 @@ export interface Registry {
    * The value is the ids removed. Problems: `not_found`, `write_conflict`, `registry_unreachable`.
    */
   remove(service: string, instance?: string): Promise<Outcome<readonly string[]>>;
+
+  /**
+   * Compare-and-set of a service's rollout: `expected` is what the writer has looked at.
+   * Problems: `write_conflict` (somebody else was first), `registry_unreachable`.
+   */
+  keepRollout(next: RolloutDocument, expected: RolloutDocument | undefined): Promise<Outcome<void>>;
 
   close(): Promise<void>;
 }

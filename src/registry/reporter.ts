@@ -2,6 +2,7 @@
 import { isDeepStrictEqual } from 'node:util';
 import { problem } from '../errors.js';
 import type { PolicyOverride, Registration, SourceName } from '../fleet/fleet.js';
+import type { RolloutDocument } from '../fleet/rollout.js';
 import type { Settled } from './last_good.js';
 import type { Hearing, RegistryListener, Report } from './registry.js';
 
@@ -29,16 +30,22 @@ export class Reporter {
   }
 }
 
-const noPolicies: Settled<PolicyOverride> = { values: new Map(), problems: [] };
+/** What a registry holds of each sort, as it was settled. */
+interface Holdings {
+  readonly instances: Settled<Registration>;
+  readonly policies?: Settled<PolicyOverride>;
+  readonly rollouts?: Settled<RolloutDocument>;
+}
+
+const nothing: Settled<never> = { values: new Map<string, never>(), problems: [] };
 
 /** The report of what was settled, sorted; of two entries with one name and id the first stays. */
 export function assembled(
   source: SourceName,
-  instances: Settled<Registration>,
-  policies: Settled<PolicyOverride> = noPolicies,
+  { instances, policies = nothing, rollouts = nothing }: Holdings,
 ): Report {
   const unique = new Map<string, Registration>();
-  const problems = [...instances.problems, ...policies.problems];
+  const problems = [...instances.problems, ...policies.problems, ...rollouts.problems];
   for (const registration of instances.values.values()) {
     const { name, id } = registration;
     const key = `${name}/${id}`;
@@ -55,13 +62,17 @@ export function assembled(
   const registrations = [...unique.entries()]
     .sort(([one], [other]) => (one < other ? -1 : 1))
     .map(([, registration]) => registration);
-  return { source, registrations, policies: policies.values, problems };
+  return {
+    ...{ source, registrations, problems },
+    ...{ policies: policies.values, rollouts: rollouts.values },
+  };
 }
 
 function sameReport(one: Report, other: Report): boolean {
   return (
     sameItems(one.registrations, other.registrations) &&
     sameItems([...one.policies].flat(), [...other.policies].flat()) &&
+    sameItems([...one.rollouts].flat(), [...other.rollouts].flat()) &&
     isDeepStrictEqual(one.problems, other.problems)
   );
 }

@@ -2,9 +2,15 @@
 import { readFileSync } from 'node:fs';
 import { packageFile } from '../package_file.js';
 
+interface XdsAddress {
+  readonly host: string;
+  readonly port: number;
+}
+
 export interface BootstrapSettings {
   readonly node: string;
-  readonly xds: { readonly host: string; readonly port: number };
+  /** Every replica of the control plane; Envoy holds to one and goes to the next when it ends. */
+  readonly xds: readonly XdsAddress[];
   readonly adminPort: number;
   /** Incremental unless told otherwise; the other costs more and is for Envoys that must. */
   readonly variant?: 'incremental' | 'state of the world';
@@ -17,11 +23,14 @@ export function edgeBootstrap(settings: BootstrapSettings): string {
     API_TYPE: variant === 'incremental' ? 'DELTA_GRPC' : 'GRPC',
     NODE_ID: JSON.stringify(node),
     ADMIN_PORT: String(adminPort),
-    XDS_HOST: JSON.stringify(xds.host),
-    XDS_PORT: String(xds.port),
+    XDS_ENDPOINTS: xds.map(endpoint).join('\n              - '),
   };
   return readFileSync(packageFile('envoy/edge.yaml'), 'utf8').replace(
-    /\b(API_TYPE|NODE_ID|ADMIN_PORT|XDS_HOST|XDS_PORT)\b/g,
+    /\b(API_TYPE|NODE_ID|ADMIN_PORT|XDS_ENDPOINTS)\b/g,
     (blank) => blanks[blank as keyof typeof blanks],
   );
 }
+
+const endpoint = ({ host, port }: XdsAddress): string =>
+  `endpoint: { address: { socket_address: ` +
+  `{ address: ${JSON.stringify(host)}, port_value: ${port} } } }`;

@@ -39,7 +39,13 @@ const replies: readonly LocalReply[] = [
     message: 'The server could not be reached, or broke off the connection.',
   },
   { status: 503, code: 503, message: 'The MCP filter service cannot be reached; try again.' },
-  { status: 504, code: 504, message: 'The server did not answer within its timeout.' },
+  {
+    status: 504,
+    flags: ['UT', 'SI', 'DT', 'UMSDR'],
+    code: 504,
+    message: 'The server did not answer within its timeout.',
+  },
+  { status: 504, code: 504, message: 'The MCP filter service did not answer in time; try again.' },
   { status: 413, code: 413, message: 'The request body is too large.' },
 ];
 

@@ -22,6 +22,7 @@ const messageTypes = {
   cluster: 'envoy.config.cluster.v3.Cluster',
   endpoint: 'envoy.config.endpoint.v3.ClusterLoadAssignment',
   listener: 'envoy.config.listener.v3.Listener',
+  secret: 'envoy.extensions.transport_sockets.tls.v3.Secret',
   route: 'envoy.config.route.v3.RouteConfiguration',
 } as const satisfies Record<ResourceKind, string>;
 
@@ -33,6 +34,7 @@ export function renderEdge(fleet: Fleet, settings: ResourceSettings): EncodedRes
     cluster: [...own.cluster, ...services.map(({ cluster }) => cluster)],
     endpoint: services.map(({ endpoint }) => endpoint),
     listener: own.listener,
+    secret: [],
     route: own.route,
   };
 }
@@ -71,9 +73,9 @@ function renderService(service: Service): RenderedService {
   return rendered;
 }
 
-const own = new WeakMap<ResourceSettings, Omit<EncodedResources, 'endpoint'>>();
+const own = new WeakMap<ResourceSettings, Omit<EncodedResources, 'endpoint' | 'secret'>>();
 
-function renderOwn(settings: ResourceSettings): Omit<EncodedResources, 'endpoint'> {
+function renderOwn(settings: ResourceSettings): Omit<EncodedResources, 'endpoint' | 'secret'> {
   const known = own.get(settings);
   if (known) return known;
   const rendered = {

@@ -1,9 +1,15 @@
-/** Who gets which snapshot: a node says its role in its metadata. */
+/**
+ * Who gets which snapshot. A node says in its metadata what it is: an edge, or
+ * the sidecar of one service; each sidecar's service is an audience by itself.
+ */
 
-const audiences = ['edge'] as const;
-export type Audience = (typeof audiences)[number];
+export type Audience = 'edge' | `sidecar/${string}`;
 
-/** A node without a role is an edge; one with a role we do not serve gets nothing. */
-export function audienceOf(role: string | undefined): Audience | undefined {
-  return audiences.find((audience) => audience === (role ?? 'edge'));
+/** A node without a role is an edge; one with a role that nobody has is nothing. */
+export function audienceOf(
+  role: string | undefined,
+  service: string | undefined,
+): Audience | undefined {
+  if ((role ?? 'edge') === 'edge') return 'edge';
+  return role === 'sidecar' && service ? `sidecar/${service}` : undefined;
 }

@@ -70,10 +70,11 @@ function usesAfter(previous: Snapshot, next: Snapshot) {
 
 function namesIn(kind: ResourceKind, resource: Resource | undefined): readonly Named[] {
   if (!resource) return [];
-  const { clusters, routes, assignment } = referencesOf(kind, resource);
+  const { clusters, routes, secrets, assignment } = referencesOf(kind, resource);
   return [
     ...clusters.map((name) => ({ kind: 'cluster', name }) as const),
     ...routes.map((name) => ({ kind: 'route', name }) as const),
+    ...secrets.map((name) => ({ kind: 'secret', name }) as const),
     ...(assignment === undefined ? [] : [{ kind: 'endpoint', name: assignment } as const]),
   ];
 }

@@ -5,12 +5,14 @@ import type { Resource, ResourceKind } from './snapshot.js';
 interface References {
   readonly clusters: readonly string[];
   readonly routes: readonly string[];
+  /** What its TLS contexts take by SDS over the aggregated stream. */
+  readonly secrets: readonly string[];
   /** The ClusterLoadAssignment of an EDS cluster. */
   readonly assignment: string | undefined;
 }
 
 const known = new WeakMap<Resource, References>();
-const none: References = { clusters: [], routes: [], assignment: undefined };
+const none: References = { clusters: [], routes: [], secrets: [], assignment: undefined };
 
 export function referencesOf(kind: ResourceKind, resource: Resource): References {
   const remembered = known.get(resource);
@@ -23,33 +25,43 @@ export function referencesOf(kind: ResourceKind, resource: Resource): References
 const readers: Readonly<Record<ResourceKind, (resource: Resource) => References>> = {
   cluster: readCluster,
   endpoint: () => none,
+  secret: () => none,
   listener: ({ bytes }) => collect(decode('envoy.config.listener.v3.Listener', bytes)),
   route: ({ bytes }) => collect(decode('envoy.config.route.v3.RouteConfiguration', bytes)),
 };
 
 function readCluster({ name, bytes }: Resource): References {
   const cluster = decode('envoy.config.cluster.v3.Cluster', bytes);
-  if (cluster.type !== 'EDS') return none;
+  const { transport_socket, transport_socket_matches = [] } = cluster;
+  const secured = transport_socket || transport_socket_matches.length > 0;
+  const { secrets } = secured ? collect({ transport_socket, transport_socket_matches }) : none;
+  if (cluster.type !== 'EDS') return secrets.length > 0 ? { ...none, secrets } : none;
   const serviceName = cluster.eds_cluster_config?.service_name;
-  return { ...none, assignment: serviceName || name };
+  return { ...none, secrets, assignment: serviceName || name };
 }
 
 /**
- * Looks for the fields by which listeners and routes name clusters and routes,
- * wherever they stand: filters bring such fields in depths of their own. A
- * `cluster_header` names no cluster, so it is no reference.
+ * Looks for the fields by which listeners and routes name clusters, routes and
+ * secrets, wherever they stand: filters bring such fields in depths of their
+ * own. A `cluster_header` names no cluster, so it is no reference.
  */
 function collect(message: object): References {
   const clusters = new Set<string>();
   const routes = new Set<string>();
+  const secrets = new Set<string>();
   visit(message, (key, value) => {
+    if (field(field(value, 'sds_config'), 'ads')) addText(secrets, field(value, 'name'));
     if (key === 'cluster') addText(clusters, value);
     else if (key === 'envoy_grpc') addText(clusters, field(value, 'cluster_name'));
     else if (key === 'rds') addText(routes, field(value, 'route_config_name'));
     else if (key === 'weighted_clusters')
       for (const share of list(field(value, 'clusters'))) addText(clusters, field(share, 'name'));
   });
-  return { clusters: [...clusters].sort(), routes: [...routes].sort(), assignment: undefined };
+  const sorted = (names: Set<string>) => [...names].sort();
+  return {
+    ...{ clusters: sorted(clusters), routes: sorted(routes), secrets: sorted(secrets) },
+    assignment: undefined,
+  };
 }
 
 function visit(node: object, see: (key: string, value: unknown) => void): void {

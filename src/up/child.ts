@@ -12,6 +12,8 @@ export interface ChildSpec {
   /** The whole environment; nothing is inherited. */
   readonly env: Readonly<Record<string, string | undefined>>;
   readonly cwd?: string;
+  /** Where it answers HTTP as long as it works. */
+  readonly health?: string;
   /** Called with every line the child writes, on either stream. */
   readonly onLine?: (line: string, stream: 'stdout' | 'stderr') => void;
 }
@@ -22,6 +24,8 @@ export interface Child {
   readonly ended: Promise<string>;
   /** Asks the child to stop (TERM), makes it stop after the grace time (KILL). */
   end(): Promise<string>;
+  /** Makes it stop at once. */
+  kill(): void;
 }
 
 const graceSeconds = 5;
@@ -51,33 +55,45 @@ wait "$child"
 `;
 
 export function startChild(spec: ChildSpec): Child {
-  const process = spawn('/bin/sh', ['-c', guard, spec.name, ...spec.command], {
+  const shell = spawn('/bin/sh', ['-c', guard, spec.name, ...spec.command], {
     env: spec.env,
     cwd: spec.cwd,
     stdio: ['ignore', 'pipe', 'pipe', 'pipe'],
     // A group of its own: Ctrl-C reaches only us, and we end our children in order.
     detached: true,
   });
-  const lifeline = process.stdio[3] as Writable;
+  const lifeline = shell.stdio[3] as Writable;
   lifeline.on('error', () => undefined);
-  readLines(process, spec.onLine ?? (() => undefined));
+  readLines(shell, spec.onLine ?? (() => undefined));
   let reason = '';
-  process.once('error', (error) => (reason = error.message));
-  process.once('exit', (code, signal) => {
+  shell.once('error', (error) => (reason = error.message));
+  shell.once('exit', (code, signal) => {
     reason = signal === null ? `exit code ${code ?? 0}` : `signal ${signal}`;
     // If the shell itself was killed, its guard is still there: let it do its work.
     lifeline.destroy();
   });
   // Not before the guard has ended too: it holds the same output.
-  const ended = new Promise<string>((resolve) => process.once('close', () => resolve(reason)));
+  const ended = new Promise<string>((resolve) => shell.once('close', () => resolve(reason)));
   return {
-    pid: process.pid,
+    pid: shell.pid,
     ended,
     async end() {
       lifeline.destroy();
       return ended;
     },
+    kill() {
+      // The whole group: the shell and the guard have nothing left to do.
+      if (shell.pid !== undefined) killGroup(shell.pid);
+    },
   };
+}
+
+function killGroup(leader: number): void {
+  try {
+    process.kill(-leader, 'SIGKILL');
+  } catch {
+    // It has ended by itself meanwhile.
+  }
 }
 
 function readLines(child: ChildProcess, onLine: NonNullable<ChildSpec['onLine']>): void {

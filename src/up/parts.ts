@@ -8,6 +8,7 @@ import { packageFile } from '../package_file.js';
 import { edgeBootstrap } from '../resources/bootstrap.js';
 import type { ChildSpec } from './child.js';
 import type { EnvoyBinary } from './envoy_binary.js';
+import { httpUrl } from './ports.js';
 
 /** What a child of ours needs of our own environment, beside the configuration. */
 const inherited = ['PATH', 'HOME', 'TZ', 'LANG', 'NODE_EXTRA_CA_CERTS', 'XDG_CACHE_HOME'] as const;
@@ -24,8 +25,11 @@ export function ownPart(name: 'serve' | 'filter', config: Config): ChildSpec {
     env: { ...inheritedEnvironment(), ...environmentOf(config) },
     // The configuration travels in variables: no mcpx.yaml is to be found there.
     cwd: config.data,
+    health: `${httpUrl(name === 'serve' ? config.admin : bridgeOf(config))}/healthz`,
   };
 }
+
+const bridgeOf = ({ filter: { host, bridgePort } }: Config) => ({ host, port: bridgePort });
 
 /** Log lines as JSON, so that they can be shown like our own. */
 const envoyLogFormat = '{"level":"%l","part":"envoy","msg":"%j"}';
@@ -36,7 +40,7 @@ export async function envoyPart(config: Config, { path }: EnvoyBinary): Promise<
   await mkdir(config.data, { recursive: true });
   await writeFile(
     bootstrap,
-    edgeBootstrap({ node: `edge-${hostname()}`, xds, adminPort: envoy.adminPort }),
+    edgeBootstrap({ node: `edge-${hostname()}`, xds: [xds], adminPort: envoy.adminPort }),
   );
   const workers = envoy.concurrency === 0 ? [] : ['--concurrency', String(envoy.concurrency)];
   return {
@@ -46,5 +50,6 @@ export async function envoyPart(config: Config, { path }: EnvoyBinary): Promise<
       ...['--log-level', 'warning', '--log-format', envoyLogFormat],
     ] as [string, ...string[]],
     env: inheritedEnvironment(),
+    health: `${httpUrl({ host: '127.0.0.1', port: envoy.adminPort })}/ready`,
   };
 }

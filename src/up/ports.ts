@@ -23,6 +23,12 @@ export function portsOf(config: Config): readonly PortUse[] {
   ];
 }
 
+/** Where to connect to, when one listens there: that may be a wildcard. */
+export function httpUrl({ host, port }: Pick<PortUse, 'host' | 'port'>): string {
+  const reached = ['0.0.0.0', '::'].includes(host) ? '127.0.0.1' : host;
+  return `http://${reached.includes(':') ? `[${reached}]` : reached}:${port}`;
+}
+
 /** One `port_in_use` for every port that cannot be bound now, or is asked for twice. */
 export async function portProblems(config: Config): Promise<readonly Problem[]> {
   const uses = portsOf(config);

@@ -28,6 +28,27 @@ export async function deregister(admin: string, name: string): Promise<void> {
   await fetch(`${admin}/v1/services/${name}`, { method: 'DELETE', signal });
 }
 
+const removal = z.object({ removed: z.array(z.string()) });
+const instanceList = z.object({ instances: z.array(z.object({ id: z.string() })) });
+
+/**
+ * Removes what a killed run left behind, whose servers are gone, and waits until no Envoy
+ * is to be told of it: with its tools still known, everything would look ready too early.
+ */
+export async function clearAway(admin: string, name: string, signal: AbortSignal): Promise<void> {
+  const url = `${admin}/v1/services/${name}`;
+  const answer = await fetch(url, { method: 'DELETE', signal });
+  if (!answer.ok) return;
+  const { removed } = removal.parse(await answer.json());
+  for (;;) {
+    const shown = await fetch(url, { signal });
+    if (!shown.ok) return;
+    const { instances } = instanceList.parse(await shown.json());
+    if (!instances.some(({ id }) => removed.includes(id))) return;
+    await new Promise((resolve) => setTimeout(resolve, pollMs));
+  }
+}
+
 export async function offeredTools(admin: string): Promise<readonly OfferedTool[]> {
   const response = await fetch(`${admin}/v1/tools`);
   return toolList.parse(await response.json()).tools;

@@ -1,6 +1,10 @@
-/** Keeps one child running: started again when it dies, ever later while it keeps dying. */
+/**
+ * Keeps one child running: started again when it dies, ever later while it keeps
+ * dying; killed and started again when it answers nothing any more.
+ */
 import type { Log } from '../log.js';
 import { startChild, type Child, type ChildSpec } from './child.js';
+import { usualPace, watchLiveness } from './liveness.js';
 
 const pauseMs = { first: 100, max: 5_000 };
 
@@ -13,7 +17,7 @@ export interface Supervised {
   end(): Promise<void>;
 }
 
-export function supervise(spec: ChildSpec, log: Log): Supervised {
+export function supervise(spec: ChildSpec, log: Log, pace = usualPace): Supervised {
   let ending = false;
   let deaths = 0;
   let timer: NodeJS.Timeout | undefined;
@@ -22,8 +26,18 @@ export function supervise(spec: ChildSpec, log: Log): Supervised {
   function start(): Child {
     const startedAt = Date.now();
     const started = startChild(spec);
+    let silence: string | undefined;
+    const watched =
+      spec.health === undefined
+        ? undefined
+        : watchLiveness(spec.health, pace, () => {
+            const seconds = (pace.everyMs * pace.misses) / 1000;
+            silence = `it answered nothing for ${seconds} s and was killed`;
+            started.kill();
+          });
     void started.ended.then((reason) => {
-      if (!ending) died(reason, Date.now() - startedAt);
+      watched?.end();
+      if (!ending) died(silence ?? reason, Date.now() - startedAt);
     });
     return started;
   }

@@ -14,8 +14,8 @@ import { demoServers, type DemoServer } from './demo.js';
 import { ensureEnvoy } from './envoy_binary.js';
 import { showCalls, showCatalogue, showConnection } from './first_screen.js';
 import { envoyPart, ownPart } from './parts.js';
-import { portProblems, whenListening } from './ports.js';
-import { deregister, register, whenOffered } from './registration.js';
+import { httpUrl, portProblems, whenListening } from './ports.js';
+import { clearAway, deregister, register, whenOffered } from './registration.js';
 import { screen } from './screen.js';
 import { supervise, type Supervised } from './supervise.js';
 
@@ -110,8 +110,7 @@ class Run {
     await screen.step('MCP servers', async (note) => {
       for (const { port } of this.#demo) await whenListening('127.0.0.1', port, deadline);
       for (const { registration } of this.#demo) {
-        // What a killed run left behind is of servers that are gone.
-        await deregister(admin, String(registration['name']));
+        await clearAway(admin, String(registration['name']), deadline);
         await register(admin, registration);
       }
       const where = this.config.registry.write ?? 'file';
@@ -148,8 +147,5 @@ function refusal(problems: readonly Problem[]): Error {
   return new Error(problems.map(({ message }) => message).join('\n✗ '));
 }
 
-const gatewayUrl = ({ gateway }: Config): string => `http://${shown(gateway.host)}:${gateway.port}`;
-const adminUrl = ({ admin }: Config): string => `http://${shown(admin.host)}:${admin.port}`;
-
-/** An address to connect to, where one to listen on may be a wildcard. */
-const shown = (host: string): string => (['0.0.0.0', '::'].includes(host) ? '127.0.0.1' : host);
+const gatewayUrl = ({ gateway }: Config): string => httpUrl(gateway);
+const adminUrl = ({ admin }: Config): string => httpUrl(admin);

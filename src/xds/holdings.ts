@@ -2,9 +2,14 @@
  * What one stream's client holds, as the admin API shows it. Counted out only
  * when somebody looks: an acknowledgement must not pay for a page nobody reads.
  */
-import { resourceKinds, type ResourceKind, type Snapshot } from '../snapshot/snapshot.js';
+import {
+  resourceKinds,
+  type Resource,
+  type ResourceKind,
+  type Snapshot,
+} from '../snapshot/snapshot.js';
 import type { Delivery, Response } from './delivery.js';
-import type { KindStatus, NodeKinds } from './nodes.js';
+import type { Held, KindStatus, NodeKinds } from './nodes.js';
 
 /** A type's last response: the snapshot it was taken from, and the time until it is answered. */
 interface Sent {
@@ -13,9 +18,10 @@ interface Sent {
   overdue: boolean;
 }
 
-export class Holdings {
+export class Holdings implements Held {
   readonly #sent = new Map<ResourceKind, Sent>();
   readonly #acknowledged = new Map<ResourceKind, string>();
+  #behindSince: number | undefined;
 
   constructor(
     private readonly delivery: Delivery,
@@ -43,6 +49,25 @@ export class Holdings {
       fallen.push(kind);
     }
     return fallen;
+  }
+
+  /** Called when all was sent that may be: does the client hold it? */
+  lag(isBehind: boolean, now: number): void {
+    if (!isBehind) this.#behindSince = undefined;
+    else this.#behindSince ??= now;
+  }
+
+  get behindSince(): number | undefined {
+    return this.#behindSince;
+  }
+
+  get count(): number {
+    const sizes = resourceKinds.map((kind) => this.delivery.subscription(kind)?.held.size ?? 0);
+    return sizes.reduce((sum, size) => sum + size, 0);
+  }
+
+  resource(kind: ResourceKind, name: string): Resource | undefined {
+    return this.delivery.subscription(kind)?.held.get(name);
   }
 
   kinds(): NodeKinds {

@@ -8,7 +8,7 @@ import type { PersistentMap } from '../persistent_map.js';
 interface Step {
   /** What was taken: the same object for all who take it. */
   readonly by: object;
-  readonly to: object;
+  readonly to: WeakRef<object>;
 }
 
 const steps = new WeakMap<object, Step>();
@@ -19,8 +19,9 @@ export function inStep<V>(
   take: () => PersistentMap<V>,
 ): PersistentMap<V> {
   const known = steps.get(from);
-  if (known?.by === by) return known.to as PersistentMap<V>;
+  const shared = known?.by === by ? known.to.deref() : undefined;
+  if (shared) return shared as PersistentMap<V>;
   const to = take();
-  steps.set(from, { by, to });
+  steps.set(from, { by, to: new WeakRef(to) });
   return to;
 }

@@ -1,8 +1,12 @@
-/** How much one client may take, and how long things may last. Tests set smaller ones. */
+/**
+ * How much one client may take, and how long things may last. Those that an
+ * operator sets are in `config.ts` too (`xds.limits`); tests set smaller ones.
+ */
 export interface Limits {
   /** An Envoy has one; one that comes back may have left some that nobody has noticed yet. */
   readonly streamsPerNode: number;
   readonly streamsPerAddress: number;
+  readonly connectionsPerAddress: number;
   readonly streamsPerConnection: number;
   readonly namesPerSubscription: number;
   readonly requestBytes: number;
@@ -20,6 +24,8 @@ export interface Limits {
   readonly keepaliveAnswerMs: number;
   /** Give or take a tenth, so that a fleet spreads over the replicas and stays spread. */
   readonly connectionAgeMs: number;
+  /** A connection on which there is nothing is ended. */
+  readonly connectionIdleMs: number;
   /** How long streams go on after the word that the connection is to end. */
   readonly connectionGraceMs: number;
 }
@@ -27,6 +33,7 @@ export interface Limits {
 export const defaultLimits: Limits = {
   streamsPerNode: 32,
   streamsPerAddress: 4_096,
+  connectionsPerAddress: 4_096,
   streamsPerConnection: 64,
   namesPerSubscription: 50_000,
   requestBytes: 4 * 1024 * 1024,
@@ -39,5 +46,6 @@ export const defaultLimits: Limits = {
   keepaliveMs: 30_000,
   keepaliveAnswerMs: 10_000,
   connectionAgeMs: 3_600_000,
+  connectionIdleMs: 60_000,
   connectionGraceMs: 5_000,
 };

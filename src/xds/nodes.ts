@@ -3,11 +3,15 @@
  * the admin API. Envoy's own words about a refusal are kept as they came.
  */
 import type { Clock } from '../clock.js';
-import { problem, type Problem } from '../errors.js';
+import type { Problem } from '../errors.js';
 import { Latest } from '../latest.js';
 import type { Metrics } from '../metrics.js';
 import type { Audience } from '../snapshot/audience.js';
-import type { ResourceKind } from '../snapshot/snapshot.js';
+import type { Resource, ResourceKind } from '../snapshot/snapshot.js';
+import type { PublishedTo } from './published.js';
+import { problemsOfNodes, problemsOfVerdicts } from './refusal_problems.js';
+import { Refusals, type Witness } from './refusals.js';
+import type { Content } from './subscription.js';
 
 export interface Identity {
   readonly id: string;
@@ -47,58 +51,77 @@ export type NodeKinds = Readonly<Partial<Record<ResourceKind, KindStatus>>>;
 
 export interface NodeStatus extends Identity {
   readonly connectedSince: number;
+  /** How long it has not held the present snapshot, in ms; 0 while it does. */
+  readonly lagMs: number;
   readonly kinds: NodeKinds;
   readonly lastRefusal: Refusal | undefined;
+  /** What it refused by itself and has not taken since, as `cluster claims`, in Envoy's words. */
+  readonly complaints: ReadonlyMap<string, string>;
+}
+
+/** What is known to be refused, and what is published for it. */
+interface Verdicts {
+  readonly refusals: Refusals;
+  readonly publishedTo: PublishedTo;
 }
 
 export class Nodes {
   /** Grows with every change; `list` and `problems` tell what is then. */
   readonly revision = new Latest(0);
+  readonly refusals: Refusals;
+  readonly #publishedTo: PublishedTo;
   readonly #connected = new Set<ConnectedNode>();
   readonly #streams = new Map<string, number>();
 
   constructor(
     private readonly metrics: Metrics,
     private readonly clock: Clock,
-  ) {}
+    { refusals, publishedTo }: Partial<Verdicts> = {},
+  ) {
+    this.refusals = refusals ?? new Refusals();
+    this.#publishedTo = publishedTo ?? (() => undefined);
+  }
 
   /** Sorted by id; a node that is just reconnecting may be there twice. */
   list(): readonly NodeStatus[] {
     return [...this.#connected].map((node) => node.status).sort(byId);
   }
 
-  /** One problem for every resource that a connected Envoy refuses at present. */
+  /** One problem for every resource that is refused at present, by whomever. */
   problems(): readonly Problem[] {
-    return this.list().flatMap(({ id, kinds, lastRefusal }) =>
-      Object.entries(kinds).flatMap(([kind, { refused }]) =>
-        refused.map((name) => refusedBy(id, `${kind}.${name}`, lastRefusal)),
-      ),
-    );
+    const known = problemsOfVerdicts(this.refusals.verdicts, this.#publishedTo);
+    const told = new Set(known.map(({ subject }) => subject.path));
+    const others = problemsOfNodes(this.list());
+    return [...known, ...others.filter(({ subject }) => !told.has(subject.path))];
   }
 
-  /** How many streams there are of the node of this id. */
-  streamsOf(id: string): number {
-    return this.#streams.get(id) ?? 0;
+  /** How many streams a node has; one of another role is another, whatever id it says. */
+  streamsOf(node: Pick<Identity, 'id' | 'role'>): number {
+    return this.#streams.get(keyOf(node)) ?? 0;
   }
 
   join(identity: Identity, holdings: Held): ConnectedNode {
-    const node = new ConnectedNode(identity, holdings, {
+    const node: ConnectedNode = new ConnectedNode(identity, holdings, {
       clock: this.clock,
       touch: () => this.#touch(),
+      refusals: this.refusals,
+      connected: this.#connected,
     });
     this.#connected.add(node);
-    this.#count(identity.id, 1);
+    this.#count(identity, 1);
     return node;
   }
 
   leave(node: ConnectedNode): void {
-    if (this.#connected.delete(node)) this.#count(node.identity.id, -1);
+    if (!this.#connected.delete(node)) return;
+    this.refusals.left(node);
+    this.#count(node.identity, -1);
   }
 
-  #count(id: string, difference: 1 | -1): void {
-    const streams = this.streamsOf(id) + difference;
-    if (streams > 0) this.#streams.set(id, streams);
-    else this.#streams.delete(id);
+  #count(identity: Identity, difference: 1 | -1): void {
+    const streams = this.streamsOf(identity) + difference;
+    if (streams > 0) this.#streams.set(keyOf(identity), streams);
+    else this.#streams.delete(keyOf(identity));
     this.metrics.nodes.set(this.#connected.size);
     this.#touch();
   }
@@ -108,56 +131,84 @@ export class Nodes {
   }
 }
 
+const keyOf = ({ role, id }: Pick<Identity, 'id' | 'role'>) => `${role} ${id}`;
+
 /** Tells what is held when it is asked. */
-interface Held {
+export interface Held {
   kinds(): NodeKinds;
+  resource(kind: ResourceKind, name: string): Resource | undefined;
+  /** How many resources are held in all. */
+  readonly count: number;
+  /** Since when what is held is not what the present snapshot says; undefined while it is. */
+  readonly behindSince: number | undefined;
 }
 
 interface Surroundings {
   readonly clock: Clock;
   /** Something about this node is not what it was. */
   readonly touch: () => void;
+  readonly refusals: Refusals;
+  /** Everybody, this node too. */
+  readonly connected: Iterable<Witness>;
 }
 
-export class ConnectedNode {
+export class ConnectedNode implements Witness {
   readonly touch: () => void;
   readonly #clock: Clock;
+  readonly #refusals: Refusals;
+  readonly #connected: Iterable<Witness>;
   readonly #connectedSince: number;
   #lastRefusal: Refusal | undefined;
+  readonly #complaints = new Map<string, string>();
 
   constructor(
     readonly identity: Identity,
     private readonly held: Held,
-    { clock, touch }: Surroundings,
+    { clock, touch, refusals, connected }: Surroundings,
   ) {
     this.#clock = clock;
+    this.#refusals = refusals;
+    this.#connected = connected;
     this.#connectedSince = clock.now();
     this.touch = touch;
   }
 
   get status(): NodeStatus {
+    const { behindSince } = this.held;
     return {
       ...this.identity,
       connectedSince: this.#connectedSince,
+      lagMs: behindSince === undefined ? 0 : Math.max(1, this.#clock.now() - behindSince),
       kinds: this.held.kinds(),
       lastRefusal: this.#lastRefusal,
+      complaints: this.#complaints,
     };
   }
 
-  refuse(kind: ResourceKind, names: readonly string[], message: string): void {
-    this.#lastRefusal = { kind, names, message, at: this.#clock.now() };
+  get credible(): boolean {
+    return this.held.count >= this.#complaints.size;
+  }
+
+  holding(kind: ResourceKind, name: string): Resource | undefined {
+    return this.held.resource(kind, name);
+  }
+
+  refuse(kind: ResourceKind, content: Content, message: string): void {
+    const at = this.#clock.now();
+    this.#lastRefusal = { kind, names: [...content.keys()], message, at };
+    // Of several nobody knows which it is; each is tried by itself.
+    const [resource, ...others] = content.size === 1 ? content.values() : [];
+    if (!resource || others.length > 0) return;
+    this.#complaints.set(`${kind} ${resource.name}`, message);
+    this.#refusals.refused(this, { kind, resource, message, at }, this.#connected);
+  }
+
+  accept(kind: ResourceKind, content: Content): void {
+    if (this.#complaints.size > 0)
+      for (const name of content.keys()) this.#complaints.delete(`${kind} ${name}`);
+    this.#refusals.accepted(this, kind, content);
   }
 }
 
 const byId = (one: NodeStatus, other: NodeStatus) =>
   one.id < other.id ? -1 : one.id > other.id ? 1 : one.connectedSince - other.connectedSince;
-
-const refusedBy = (node: string, path: string, refusal: Refusal | undefined) => {
-  const words = refusal?.message ?? 'no reason given';
-  return problem(
-    'resource_refused',
-    { node, path },
-    `Envoy "${node}" refused ${path} and keeps what it held: ${words}. ` +
-      'Change what it is made from; the next different form is sent at once.',
-  );
-};

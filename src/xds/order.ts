@@ -65,7 +65,7 @@ function unsent(subscription: Subscription | undefined, present: ResourceSet): r
 }
 
 /**
- * Every cluster it names, with its endpoints, must be acknowledged. Only for
+ * Every cluster it names, with its endpoints and secrets, must be acknowledged. Only for
  * clients that take all clusters, as Envoy does: others ask for what a route
  * names after they have seen the route.
  */
@@ -74,15 +74,22 @@ const afterItsClusters =
   ({ subscriptions, resources }) => {
     const clusters = subscriptions.get('cluster');
     if (!clusters?.wildcard) return () => true;
-    const endpoints = subscriptions.get('endpoint');
+    const holds = (kind: ResourceKind, named: string) => {
+      const subscription = subscriptions.get(kind);
+      return subscription?.held.has(named) === true && !isLeaving(named, subscription);
+    };
     const isHeld = (cluster: string) => {
       if (!resources.cluster.has(cluster)) return true;
       const held = clusters.held.get(cluster);
       // One that is just being taken away is as good as gone, though it comes back.
       if (!held || isLeaving(cluster, clusters)) return false;
-      const assignment = assignmentOf(isUnknown(held) ? resources.cluster.get(cluster) : held);
-      if (assignment === undefined) return true;
-      return endpoints?.held.has(assignment) === true && !isLeaving(assignment, endpoints);
+      const known = isUnknown(held) ? resources.cluster.get(cluster) : held;
+      if (!known) return true;
+      const { assignment, secrets } = referencesOf('cluster', known);
+      return (
+        (assignment === undefined || holds('endpoint', assignment)) &&
+        secrets.every((secret) => holds('secret', secret))
+      );
     };
     return (name) => {
       const resource = resources[kind].get(name);
@@ -90,21 +97,23 @@ const afterItsClusters =
     };
   };
 
-/** Not while a listener or route that the client holds, or is being sent, names it. */
-const whenUnreferenced: Condition = ({ subscriptions }) => {
-  const named = new Set<string>();
-  let anyUnknown = false;
-  for (const kind of ['listener', 'route'] as const) {
-    const subscription = subscriptions.get(kind);
-    const inFlight = subscription?.inFlight?.values() ?? [];
-    for (const resource of [...(subscription?.held.values() ?? []), ...inFlight]) {
-      if (!resource) continue;
-      if (isUnknown(resource)) anyUnknown = true;
-      else for (const cluster of referencesOf(kind, resource).clusters) named.add(cluster);
+/** Not while any of these that the client holds, or is being sent, names it. */
+const whenUnreferenced =
+  (from: readonly ResourceKind[], to: 'clusters' | 'secrets'): Condition =>
+  ({ subscriptions }) => {
+    const named = new Set<string>();
+    let anyUnknown = false;
+    for (const kind of from) {
+      const subscription = subscriptions.get(kind);
+      const inFlight = subscription?.inFlight?.values() ?? [];
+      for (const resource of [...(subscription?.held.values() ?? []), ...inFlight]) {
+        if (!resource) continue;
+        if (isUnknown(resource)) anyUnknown = true;
+        else for (const name of referencesOf(kind, resource)[to]) named.add(name);
+      }
     }
-  }
-  return (name) => !anyUnknown && !named.has(name);
-};
+    return (name) => !anyUnknown && !named.has(name);
+  };
 
 /** Not before the client has confirmed that whatever named it is gone. */
 const whenSettled =
@@ -132,16 +141,23 @@ const assignmentOf = (cluster: Resource | undefined) =>
 const routesOf = (listener: Resource | undefined) =>
   listener ? referencesOf('listener', listener).routes : [];
 
+const followersOf = (kind: ResourceKind) => (resource: Resource) => {
+  const { assignment, routes, secrets } = referencesOf(kind, resource);
+  const named = (of: ResourceKind) => (name: string) => ({ kind: of, name });
+  return [
+    ...(assignment === undefined ? [] : [assignment]).map(named('endpoint')),
+    ...secrets.map(named('secret')),
+    ...routes.map(named('route')),
+  ];
+};
+
 export const pushOrder: readonly Step[] = [
   {
     kind: 'cluster',
     reason: 'first, because everything else leads to clusters; gone only when nothing does',
     mayAdd: always,
-    mayRemove: whenUnreferenced,
-    followers: (cluster) => {
-      const name = assignmentOf(cluster);
-      return name === undefined ? [] : [{ kind: 'endpoint', name }];
-    },
+    mayRemove: whenUnreferenced(['listener', 'route'], 'clusters'),
+    followers: followersOf('cluster'),
   },
   {
     kind: 'endpoint',
@@ -155,7 +171,14 @@ export const pushOrder: readonly Step[] = [
     reason: 'after the clusters it leads to, or its first requests fail',
     mayAdd: afterItsClusters('listener'),
     mayRemove: always,
-    followers: (listener) => routesOf(listener).map((name) => ({ kind: 'route', name })),
+    followers: followersOf('listener'),
+  },
+  {
+    kind: 'secret',
+    reason: 'clusters and listeners warm until their secrets follow them; a rotated one just goes',
+    mayAdd: always,
+    mayRemove: whenUnreferenced(['cluster', 'listener'], 'secrets'),
+    followers: noFollowers,
   },
   {
     kind: 'route',

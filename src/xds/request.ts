@@ -8,11 +8,13 @@ import { fieldsOf } from './fields.js';
 import type { Identity } from './nodes.js';
 import type { Variant, WholeWish, Wish } from './subscription.js';
 
+export type Refusal = 'invalid' | 'identity' | 'too much';
+
 /** What is wrong with a request, for the client alone. */
 export class InvalidRequest extends Error {
   constructor(
     message: string,
-    readonly because: 'invalid' | 'too much' = 'invalid',
+    readonly because: Refusal = 'invalid',
   ) {
     super(message);
   }
@@ -30,6 +32,10 @@ export interface Request {
 }
 
 type Node = Output<'envoy.config.core.v3.Node'>;
+
+/** Whatever a client says of itself is kept while it is connected. */
+const longestText = 256;
+const longestName = 512;
 
 const kindByUrl: ReadonlyMap<string, ResourceKind> = new Map(
   resourceKinds.map((kind) => [typeUrls[kind], kind]),
@@ -59,7 +65,7 @@ export function readRequest(variant: Variant, bytes: Buffer): Request {
 
 interface Fields {
   text(number: number): string;
-  texts(number: number): readonly string[];
+  names(number: number): readonly string[];
   last(number: number): Buffer | undefined;
   all(number: number): readonly Buffer[];
 }
@@ -76,15 +82,15 @@ const forms: Readonly<Record<Variant, Form>> = {
     message: 'DeltaDiscoveryRequest',
     numbers: { node: 1, typeUrl: 2, nonce: 6, errorDetail: 7 },
     read: (fields) => ({
-      subscribe: fields.texts(3),
-      unsubscribe: fields.texts(4),
+      subscribe: fields.names(3),
+      unsubscribe: fields.names(4),
       held: new Map(fields.all(5).map(readPair)),
     }),
   },
   'state of the world': {
     message: 'DiscoveryRequest',
     numbers: { node: 2, typeUrl: 4, nonce: 5, errorDetail: 6 },
-    read: (fields) => ({ names: fields.texts(3), returning: fields.text(1) !== '' }),
+    read: (fields) => ({ names: fields.names(3), returning: fields.text(1) !== '' }),
   },
 };
 
@@ -92,8 +98,13 @@ const forms: Readonly<Record<Variant, Form>> = {
 function readPair(entry: Buffer): [string, string] {
   const pair: [string, string] = ['', ''];
   for (const { number, bytes } of fieldsOf(entry))
-    if (bytes && number <= 2) pair[number - 1] = bytes.toString();
+    if (bytes && number <= 2) pair[number - 1] = nameIn(bytes);
   return pair;
+}
+
+function nameIn(bytes: Buffer): string {
+  if (bytes.length <= longestName) return bytes.toString();
+  throw new InvalidRequest(`a name has more than ${longestName} bytes`, 'too much');
 }
 
 const none: readonly Buffer[] = [];
@@ -112,7 +123,7 @@ function collect(message: Buffer): Fields {
     all,
     last,
     text: (number) => last(number)?.toString() ?? '',
-    texts: (number) => all(number).map((bytes) => bytes.toString()),
+    names: (number) => all(number).map(nameIn),
   };
 }
 
@@ -120,12 +131,22 @@ function collect(message: Buffer): Fields {
 export function identityOf(node: Node | undefined, address: string): Identity {
   if (!node?.id)
     throw new InvalidRequest('the first request must carry node.id: set node.id in the bootstrap');
-  if (node.id.length > 256) throw new InvalidRequest('node.id has more than 256 characters');
-  const said = node.metadata?.fields?.['role']?.stringValue;
-  const role = audienceOf(said);
+  const { id, cluster = '' } = node;
+  const said = (key: string) => node.metadata?.fields?.[key]?.stringValue;
+  const texts = Object.entries({
+    ...{ id, cluster, user_agent_version: node.user_agent_version },
+    ...{ 'metadata.role': said('role'), 'metadata.service': said('service') },
+  });
+  for (const [name, text = ''] of texts)
+    if (text.length > longestText)
+      throw new InvalidRequest(`node.${name} has more than ${longestText} characters`);
+  const role = audienceOf(said('role'), said('service'));
   if (!role)
-    throw new InvalidRequest(`node.metadata.role "${said ?? ''}" is not served here; use "edge"`);
-  return { id: node.id, cluster: node.cluster ?? '', version: versionOf(node), role, address };
+    throw new InvalidRequest(
+      `node.metadata.role "${said('role') ?? ''}" is not served here; use "edge", ` +
+        'or "sidecar" with node.metadata.service',
+    );
+  return { id, cluster, version: versionOf(node), role, address };
 }
 
 function versionOf(node: Node): string {

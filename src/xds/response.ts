@@ -11,26 +11,46 @@ import type { Variant } from './subscription.js';
 
 /** More of them are only remembered while streams differ much; then sharing gains nothing. */
 const sharedAtMost = 64;
+/** Nor more than this, in letters of names: a client may ask for what never was, at length. */
+const sharedLetters = 4 * 1024 * 1024;
 
 /** One counter for all streams: a nonce of another stream fits only where the bytes do. */
 export function sharedNumbering(): Numbering {
   const shared = new Map<string, Response>();
   let count = 0;
+  let letters = 0;
+  const forget = (key: string): void => {
+    if (shared.delete(key)) letters -= key.length;
+  };
+  let last: Response | undefined;
   return (draft, after) => {
+    if (last && last.number > after && saysTheSame(last, draft)) return last;
     const key = keyOf(draft);
     const known = key === undefined ? undefined : shared.get(key);
     if (known && known.number > after) return known;
     const number = ++count;
     const response = { ...draft, number, nonce: number.toString(36) };
+    last = response;
     if (key === undefined) return response;
-    shared.delete(key);
+    forget(key);
     shared.set(key, response);
+    letters += key.length;
     for (const oldest of shared.keys()) {
-      if (shared.size <= sharedAtMost) break;
-      shared.delete(oldest);
+      if (shared.size <= sharedAtMost && letters <= sharedLetters) break;
+      forget(oldest);
     }
     return response;
   };
+}
+
+/** As one change goes to all, most are to hear what the one before them heard. */
+function saysTheSame(one: Draft, other: Draft): boolean {
+  if (one.kind !== other.kind || one.variant !== other.variant) return false;
+  if (one.version !== other.version || one.ownWhole || other.ownWhole) return false;
+  if (one.content === other.content) return true;
+  if (one.content.size !== other.content.size) return false;
+  for (const name of other.content.keys()) if (!one.content.has(name)) return false;
+  return true;
 }
 
 /** Within one snapshot the names tell the content. */

@@ -1,32 +1,40 @@
 /**
  * The gRPC face of xDS: aggregated discovery in both variants.
  *
- * Messages pass as raw buffers, so that one encoding serves every stream. The
- * port is listened on by a server of our own, because the one of grpc-js has
- * a backlog too short for a fleet that reconnects at once.
+ * Messages pass as raw buffers, so that one encoding serves every stream.
  */
-import { createServer, type AddressInfo, type Server as SocketServer } from 'node:net';
 import { Server, ServerCredentials, status, type ServerDuplexStream } from '@grpc/grpc-js';
 import type { Clock } from '../clock.js';
-import { failed, problem, reasonOf, succeeded, type Outcome } from '../errors.js';
+import { succeeded, type Outcome } from '../errors.js';
+import type { Latest } from '../latest.js';
 import type { Log } from '../log.js';
 import type { Metrics } from '../metrics.js';
 import { discoveryService } from '../protos.js';
+import { Audiences, type Snapshots } from './audiences.js';
+import { followConvictions } from './convictions.js';
+import { spiffeIdIn, type IdentityPolicy, type Peer } from './identity.js';
+import type { KeptRefusals } from './kept_refusals.js';
 import { defaultLimits, type Limits } from './limits.js';
+import { listen, type TlsMaterial } from './listening.js';
 import { Nodes } from './nodes.js';
 import { sharedNumbering } from './response.js';
 import type { Ending, Sink } from './stream.js';
-import { Streams, type Snapshots } from './streams.js';
+import { Streams } from './streams.js';
 import type { Variant } from './subscription.js';
 
 interface XdsOptions {
   readonly host: string;
   /** 0: any free port. */
   readonly port: number;
-  /** Undefined until the first snapshot: until then nothing is sent. */
   readonly snapshots: Snapshots;
+  /** Without it connections are plain. New material is for new connections. */
+  readonly tls?: Latest<TlsMaterial>;
+  /** Who may say what of itself; everybody anything, unless set. */
+  readonly identity?: IdentityPolicy;
   /** Those that differ from the defaults. */
   readonly limits?: Partial<Limits>;
+  /** Where it is kept what is known to be refused; nowhere, unless said. */
+  readonly refusals?: KeptRefusals;
   readonly metrics: Metrics;
   readonly clock: Clock;
   readonly log: Log;
@@ -43,20 +51,17 @@ export interface XdsServer {
   stop(deadlineMs?: number): Promise<void>;
 }
 
-const listenBacklog = 4096;
-
 type Call = ServerDuplexStream<Buffer, Buffer>;
 
 export async function startXdsServer(options: XdsOptions): Promise<Outcome<XdsServer>> {
   const limits = { ...defaultLimits, ...options.limits };
   const server = new Server(grpcOptions(limits));
-  const nodes = new Nodes(options.metrics, options.clock);
-  const { metrics, clock, log, snapshots } = options;
-  const context = {
-    ...{ limits, nodes, metrics, clock, log, numbered: sharedNumbering() },
-    snapshotFor: (audience: keyof Snapshots) => snapshots[audience].value,
-  };
-  const streams = new Streams(context, snapshots);
+  const convictions = followConvictions(options);
+  const nodes = new Nodes(options.metrics, options.clock, convictions);
+  const { metrics, clock, log, identity = 'any' } = options;
+  const audiences = new Audiences(convictions.publishedTo);
+  const shared = { limits, nodes, metrics, clock, log, audiences, identity };
+  const streams = new Streams({ ...shared, numbered: sharedNumbering() });
   const { StreamAggregatedResources, DeltaAggregatedResources } = discoveryService();
   server.addService(
     { whole: raw(StreamAggregatedResources.path), delta: raw(DeltaAggregatedResources.path) },
@@ -66,24 +71,24 @@ export async function startXdsServer(options: XdsOptions): Promise<Outcome<XdsSe
     },
   );
   const injector = server.createConnectionInjector(ServerCredentials.createInsecure());
-  const sockets = createServer((socket) => {
-    socket.setNoDelay(true);
-    injector.injectConnection(socket);
-  });
-  const port = await listen(sockets, options);
-  if (!port.ok) {
+  const listening = await listen({ ...options, limits }, (socket) =>
+    injector.injectConnection(socket),
+  );
+  if (!listening.ok) {
     streams.drain(0);
     server.forceShutdown();
-    return port;
+    return listening;
   }
-  log.info({ host: options.host, port: port.value }, 'xDS is served');
+  const { port } = listening.value;
+  log.info({ host: options.host, port }, 'xDS is served');
   const stop = async (deadlineMs = 5_000) => {
-    sockets.close();
+    listening.value.close();
     const ended = shutdown(server, deadlineMs);
     streams.drain(deadlineMs * 0.7);
     await ended;
+    await options.refusals?.close();
   };
-  return succeeded({ port: port.value, nodes, stop });
+  return succeeded({ port, nodes, stop });
 }
 
 const grpcOptions = (limits: Limits) => ({
@@ -92,6 +97,7 @@ const grpcOptions = (limits: Limits) => ({
   // grpc-js itself adds the jitter of a tenth.
   'grpc.max_connection_age_ms': limits.connectionAgeMs,
   'grpc.max_connection_age_grace_ms': limits.connectionGraceMs,
+  'grpc.max_connection_idle_ms': limits.connectionIdleMs,
   'grpc.max_concurrent_streams': limits.streamsPerConnection,
   'grpc.max_receive_message_length': limits.requestBytes,
   'grpc.enable_channelz': 0,
@@ -112,6 +118,7 @@ function raw(path: string) {
 
 const codes: Readonly<Record<Ending['because'], status>> = {
   invalid: status.INVALID_ARGUMENT,
+  identity: status.PERMISSION_DENIED,
   'too much': status.RESOURCE_EXHAUSTED,
   stopping: status.UNAVAILABLE,
 };
@@ -119,6 +126,7 @@ const codes: Readonly<Record<Ending['because'], status>> = {
 function carry(call: Call, variant: Variant, streams: Streams): void {
   const sink: Sink = {
     address: call.getPeer(),
+    peer: peerOf(call),
     variant,
     write: (bytes) => void call.write(bytes),
     end: ({ because, reason }) =>
@@ -131,24 +139,12 @@ function carry(call: Call, variant: Variant, streams: Streams): void {
   for (const event of ['end', 'error', 'cancelled', 'close']) call.on(event, closed);
 }
 
-async function listen(sockets: SocketServer, options: XdsOptions): Promise<Outcome<number>> {
-  const { host, port } = options;
-  try {
-    await new Promise<void>((resolve, reject) => {
-      sockets.once('error', reject);
-      sockets.listen({ host, port, backlog: listenBacklog }, () => {
-        sockets.off('error', reject);
-        resolve();
-      });
-    });
-    return succeeded((sockets.address() as AddressInfo).port);
-  } catch (error) {
-    const inUse = (error as NodeJS.ErrnoException).code === 'EADDRINUSE';
-    const what = inUse ? 'is already in use' : `cannot be listened on (${reasonOf(error)})`;
-    const advice = 'Stop what listens there, or set another one: `xds.port` in mcpx.yaml.';
-    const message = `Port ${port} of ${host}, for xDS, ${what}. ${advice}`;
-    return failed(problem(inUse ? 'port_in_use' : 'config_invalid', { path: 'xds.port' }, message));
-  }
+/** Whoever the client's certificate names; TLS has checked that it is one of ours. */
+function peerOf(call: Call): Peer | undefined {
+  const certificate = call.getAuthContext().sslPeerCertificate;
+  if (!certificate) return undefined;
+  const { subjectaltname, valid_to } = certificate;
+  return { id: spiffeIdIn(subjectaltname), expiresAt: Date.parse(valid_to) };
 }
 
 async function shutdown(server: Server, deadlineMs: number): Promise<void> {

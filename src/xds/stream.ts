@@ -11,18 +11,20 @@ import type { Log } from '../log.js';
 import type { Metrics } from '../metrics.js';
 import type { Audience } from '../snapshot/audience.js';
 import type { ResourceKind, Snapshot } from '../snapshot/snapshot.js';
+import type { Audiences } from './audiences.js';
 import type { Changes } from './changes.js';
 import { Delivery, type Numbering } from './delivery.js';
 import { Holdings } from './holdings.js';
+import { objection, type IdentityPolicy, type Peer } from './identity.js';
 import type { Limits } from './limits.js';
 import type { ConnectedNode, Nodes } from './nodes.js';
-import { identityOf, InvalidRequest, readRequest, type Request } from './request.js';
+import { identityOf, InvalidRequest, readRequest, type Refusal, type Request } from './request.js';
 import { encodeResponse } from './response.js';
 import type { Answer, Variant } from './subscription.js';
 
 /** Why a stream is ended by us. */
 export interface Ending {
-  readonly because: 'invalid' | 'too much' | 'stopping';
+  readonly because: Refusal | 'stopping';
   readonly reason: string;
 }
 
@@ -30,6 +32,8 @@ export interface Ending {
 export interface Sink {
   /** Where it leads. */
   readonly address: string;
+  /** Whoever the client's certificate names; undefined without TLS. */
+  readonly peer: Peer | undefined;
   readonly variant: Variant;
   write(bytes: Buffer): void;
   end(ending: Ending): void;
@@ -37,7 +41,8 @@ export interface Sink {
 
 /** What all streams share. */
 export interface StreamContext {
-  readonly snapshotFor: (audience: Audience) => Snapshot | undefined;
+  readonly audiences: Audiences;
+  readonly identity: IdentityPolicy;
   readonly numbered: Numbering;
   readonly limits: Limits;
   readonly nodes: Nodes;
@@ -67,10 +72,6 @@ export class Stream {
     this.#openedAt = context.clock.now();
   }
 
-  get audience(): Audience | undefined {
-    return this.#session?.node.identity.role;
-  }
-
   receive(bytes: Buffer): void {
     if (!this.#open) return;
     try {
@@ -89,13 +90,18 @@ export class Stream {
     this.#session.node.touch();
   }
 
-  /** Looks for answers that are awaited too long. */
+  /** Looks for answers that are awaited too long, and whether it may still be here. */
   inspect(): void {
     const { clock, limits, metrics, log } = this.context;
     const since = clock.now() - limits.answerMs;
     if (!this.#session) {
       const reason = `no request came within ${limits.answerMs} ms: the first says who you are`;
       if (this.#openedAt <= since) this.end({ because: 'invalid', reason });
+      return;
+    }
+    const refusal = this.#refusalOf(this.#session.node.identity.role);
+    if (refusal) {
+      this.end({ because: refusal.because, reason: refusal.message });
       return;
     }
     for (const kind of this.#session.holdings.fallOverdue(since)) {
@@ -120,7 +126,9 @@ export class Stream {
     this.#open = false;
     if (this.#flushing) clearImmediate(this.#flushing);
     if (!this.#session) return;
-    this.context.nodes.leave(this.#session.node);
+    const { node } = this.#session;
+    this.context.nodes.leave(node);
+    this.context.audiences.leave(node.identity.role, this);
     this.context.log.info(this.#who(), 'an Envoy has left');
     this.#session = undefined;
   }
@@ -136,11 +144,13 @@ export class Stream {
       this.context.log.debug({ ...this.#who(), type }, 'asked for an unknown type');
       return;
     }
+    const { namesPerSubscription: most } = this.context.limits;
+    const held = 'held' in request.wish ? request.wish.held.size : 0;
     const answer = session.delivery.receive(kind, request.wish, request.verdict);
-    const { namesPerSubscription } = this.context.limits;
-    if ((session.delivery.subscription(kind)?.named ?? 0) > namesPerSubscription)
+    const named = session.delivery.subscription(kind)?.named ?? 0;
+    if (Math.max(held, named) > most)
       throw new InvalidRequest(
-        `a subscription may have ${namesPerSubscription} names, and this one of ${kind} has more`,
+        `a subscription may have ${most} names, and this one of ${kind} has more`,
         'too much',
       );
     this.#record(session, kind, { answer, complaint: request.complaint });
@@ -152,21 +162,34 @@ export class Stream {
 
   /** The first request says who the client is. */
   #begin(request: Request): Session {
-    const { nodes, limits, snapshotFor, numbered, log } = this.context;
+    const { nodes, limits, audiences, numbered, log } = this.context;
     const identity = identityOf(request.node, this.sink.address);
-    if (nodes.streamsOf(identity.id) >= limits.streamsPerNode)
+    const refusal = this.#refusalOf(identity.role);
+    if (refusal) throw refusal;
+    if (nodes.streamsOf(identity) >= limits.streamsPerNode)
       throw new InvalidRequest(
         `node "${identity.id}" has ${limits.streamsPerNode} streams already; every Envoy needs ` +
           'a node.id of its own',
         'too much',
       );
-    const snapshot = snapshotFor(identity.role);
+    // It may bring back what others refuse, and then it must be in the snapshot.
+    nodes.refusals.joining(identity);
+    const snapshot = audiences.join(identity.role, this);
     const delivery = new Delivery(this.sink.variant, numbered, snapshot);
     const holdings = new Holdings(delivery, snapshot);
     const session = { node: nodes.join(identity, holdings), delivery, holdings };
     this.#session = session;
     log.info({ ...this.#who(), version: identity.version }, 'an Envoy has joined');
     return session;
+  }
+
+  /** Why the client gets nothing of what this audience gets, or no longer. */
+  #refusalOf(audience: Audience): InvalidRequest | undefined {
+    const { identity, audiences, clock } = this.context;
+    const wrong = objection(identity, this.sink.peer, { audience, now: clock.now() });
+    if (wrong) return new InvalidRequest(wrong, 'identity');
+    if (audiences.serves(audience)) return undefined;
+    return new InvalidRequest(`node.metadata says ${audience}, which is not served here`);
   }
 
   #flush({ delivery, holdings, node }: Session): void {
@@ -177,7 +200,9 @@ export class Stream {
       this.sink.write(encodeResponse(response));
       node.touch();
     }
-    if (delivery.quiet) this.joined();
+    const { quiet } = delivery;
+    holdings.lag(!quiet, clock.now());
+    if (quiet) this.joined();
   }
 
   #record(
@@ -186,9 +211,10 @@ export class Stream {
     { answer, complaint = '' }: { answer: Answer; complaint: string | undefined },
   ): void {
     if (answer.kind !== 'stale') holdings.answered(kind, answer.kind);
+    if (answer.kind === 'acknowledged') node.accept(kind, answer.content);
     if (answer.kind === 'refused') {
       const names = [...answer.content.keys()];
-      node.refuse(kind, names, complaint.slice(0, 4_000));
+      node.refuse(kind, answer.content, complaint.slice(0, 4_000));
       this.context.metrics.nacks.inc({ type: kind });
       const words = { kind, names: names.slice(0, 10), complaint: complaint.slice(0, 4_000) };
       this.context.log.warn(

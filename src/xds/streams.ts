@@ -1,15 +1,9 @@
 /**
- * All open streams: who may open one, what is published to them, and how they
- * are ended when the control plane stops.
+ * All open streams: who may open one, and how they are ended when the control
+ * plane stops.
  */
-import type { Latest } from '../latest.js';
-import type { Audience } from '../snapshot/audience.js';
-import type { Snapshot } from '../snapshot/snapshot.js';
 import { Admission } from './admission.js';
-import { changesBetween } from './changes.js';
 import { Stream, type Ending, type Sink, type StreamContext } from './stream.js';
-
-export type Snapshots = Readonly<Record<Audience, Latest<Snapshot | undefined>>>;
 
 /** Called with the stream once it is admitted; until then nothing of it is read. */
 type Begin = (stream: Stream) => void;
@@ -21,19 +15,14 @@ export class Streams {
   readonly #perAddress = new Map<string, number>();
   readonly #admission: Admission;
   readonly #inspecting: NodeJS.Timeout;
-  readonly #unsubscribe: () => void;
 
-  constructor(
-    private readonly context: StreamContext,
-    snapshots: Snapshots,
-  ) {
+  constructor(private readonly context: StreamContext) {
     const { limits, clock } = context;
     this.#admission = new Admission(limits, clock);
     const inspect = () => {
       for (const stream of this.#open) stream.inspect();
     };
     this.#inspecting = setInterval(inspect, limits.answerMs / 4).unref();
-    this.#unsubscribe = this.#publishFrom(snapshots);
   }
 
   /** Gives the way to say that it has closed. */
@@ -65,7 +54,7 @@ export class Streams {
 
   /** Ends all, spread at random, so that those who come back do not come back at once. */
   drain(withinMs: number): void {
-    this.#unsubscribe();
+    this.context.audiences.stop();
     this.#admission.close();
     clearInterval(this.#inspecting);
     // Few streams need no spreading, and whoever stops a small installation is kept waiting.
@@ -84,20 +73,6 @@ export class Streams {
     const streams = (this.#perAddress.get(host) ?? 0) + difference;
     if (streams > 0) this.#perAddress.set(host, streams);
     else this.#perAddress.delete(host);
-  }
-
-  #publishFrom(snapshots: Snapshots): () => void {
-    const stops = (Object.keys(snapshots) as Audience[]).map((audience) => {
-      let previous: Snapshot | undefined;
-      return snapshots[audience].subscribe((snapshot) => {
-        if (!snapshot) return;
-        const changes = changesBetween(previous, snapshot);
-        previous = snapshot;
-        for (const stream of this.#open)
-          if (stream.audience === audience) stream.publish(snapshot, changes);
-      });
-    });
-    return () => stops.forEach((stop) => stop());
   }
 }
 

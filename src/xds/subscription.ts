@@ -36,7 +36,7 @@ export type Answer =
 const everything = '*';
 const nothingHeld: Wish['held'] = new Map();
 const noResources: ResourceSet = PersistentMap.of();
-const noNames: PersistentMap<true> = PersistentMap.of();
+const noNames: PersistentMap<unknown> = PersistentMap.of();
 
 /** Envoy asks for all clusters and all listeners by naming none; other types are asked by name. */
 const wildcardByDefault: ReadonlySet<ResourceKind> = new Set(['cluster', 'listener']);
@@ -155,9 +155,7 @@ export class Subscription {
     const held = first ? wish.held : nothingHeld;
     if (first && wish.subscribe.length === 0 && wildcardByDefault.has(this.kind))
       this.#subscribeAll(held, present);
-    this.#names = inStep(this.#names, wish.subscribe, () =>
-      this.#names.with(named(wish.subscribe)),
-    );
+    if (wish.subscribe.length > 0) this.#name(wish.subscribe, present);
     for (const name of wish.subscribe)
       if (name === everything) this.#subscribeAll(held, present);
       else if (!held.has(name)) this.#insistByClient(name);
@@ -285,6 +283,13 @@ export class Subscription {
     // A client that came back with what it held has had its first reply already.
     this.#replyOwed ||= held.size === 0;
     for (const name of present?.keys() ?? []) if (!held.has(name)) this.#insistByClient(name);
+  }
+
+  #name(names: readonly string[], present: ResourceSet | undefined): void {
+    const next = inStep(this.#names, names, () => this.#names.with(named(names)));
+    // Whoever names all there is, in whatever order, shares the snapshot's own list of names.
+    const all = next.size === present?.size && [...next.keys()].every((each) => present.has(each));
+    this.#names = all ? present : next;
   }
 
   #insistByClient(name: string): void {

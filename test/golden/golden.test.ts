@@ -1,6 +1,7 @@
 /**
  * A folder a case: `in/` (services.yaml, mcpx.yaml) and `edge/` (what an edge
- * Envoy gets, one file a resource type). `npm run goldens` renews them.
+ * Envoy gets, one file a resource type, secrets aside: they belong in no
+ * file). `npm run goldens` renews them.
  */
 import { existsSync, mkdirSync, readFileSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -11,8 +12,8 @@ import { emptyFleet, type Registration } from '../../src/fleet/fleet.js';
 import { packageFile } from '../../src/package_file.js';
 import { decode } from '../../src/protos.js';
 import { decodeRegistration } from '../../src/registry/decode.js';
-import { resourceKinds, type ResourceKind } from '../../src/snapshot/snapshot.js';
 import { translate } from '../../src/translate.js';
+import { report } from '../unit/fleet/registered.js';
 
 const folder = packageFile('test/golden');
 const renewing = process.env['MCPX_RENEW_GOLDENS'] === '1';
@@ -23,6 +24,8 @@ const messages = {
   listener: 'envoy.config.listener.v3.Listener',
   route: 'envoy.config.route.v3.RouteConfiguration',
 } as const;
+const kinds = Object.keys(messages) as (keyof typeof messages)[];
+type Rendered = Readonly<Record<keyof typeof messages, string>>;
 
 describe('what an edge Envoy gets', () => {
   const cases = readdirSync(folder, { withFileTypes: true }).filter((entry) => entry.isDirectory());
@@ -31,7 +34,7 @@ describe('what an edge Envoy gets', () => {
       const given = join(folder, name);
       const rendered = renderCase(join(given, 'in'));
       if (renewing) renew(join(given, 'edge'), rendered);
-      for (const kind of resourceKinds)
+      for (const kind of kinds)
         expect(readFileSync(join(given, 'edge', `${kind}s.yaml`), 'utf8'), kind).to.equal(
           rendered[kind],
         );
@@ -39,24 +42,23 @@ describe('what an edge Envoy gets', () => {
   }
 });
 
-function renderCase(folderIn: string): Readonly<Record<ResourceKind, string>> {
+function renderCase(folderIn: string): Rendered {
   const settings = caseConfig(folderIn);
   const { services } = parse(readFileSync(join(folderIn, 'services.yaml'), 'utf8')) as {
     services: Record<string, unknown>[];
   };
-  const reports = [{ source: 'file', registrations: services.map(decoded), policies: new Map() }];
   const { snapshot, problems } = translate({
-    reports: reports as never,
+    reports: [report('file', services.map(decoded))],
     probes: new Map(),
     settings,
     previous: { fleet: emptyFleet, snapshot: undefined },
   });
   expect(problems).to.deep.equal([]);
-  const texts = resourceKinds.map((kind) => {
+  const texts = kinds.map((kind) => {
     const resources = [...(snapshot?.resources[kind].values() ?? [])];
     return [kind, stringify(resources.map(({ bytes }) => decode(messages[kind], bytes)))] as const;
   });
-  return Object.fromEntries(texts) as Record<ResourceKind, string>;
+  return Object.fromEntries(texts) as Rendered;
 }
 
 /** Paths of this machine do not belong in a golden. */
@@ -73,8 +75,8 @@ function decoded(document: Record<string, unknown>): Registration {
   return outcome.value.value;
 }
 
-function renew(folderOut: string, rendered: Readonly<Record<ResourceKind, string>>): void {
+function renew(folderOut: string, rendered: Rendered): void {
   rmSync(folderOut, { recursive: true, force: true });
   mkdirSync(folderOut, { recursive: true });
-  for (const kind of resourceKinds) writeFileSync(join(folderOut, `${kind}s.yaml`), rendered[kind]);
+  for (const kind of kinds) writeFileSync(join(folderOut, `${kind}s.yaml`), rendered[kind]);
 }

@@ -5,6 +5,7 @@ export const arrows: Readonly<Record<string, readonly string[]>> = {
   fleet: [],
   registry: ['fleet'],
   probe: ['fleet'],
+  rollout: ['fleet'],
   resources: ['fleet', 'snapshot'],
   snapshot: [],
   xds: ['snapshot'],
@@ -39,6 +40,7 @@ export const doors: Readonly<Record<string, readonly string[]>> = {
 /** Files and folders that touch no socket, file or clock. */
 export const pure: readonly string[] = [
   'src/fleet/',
+  'src/rollout/',
   'src/resources/',
   'src/snapshot/snapshot.ts',
   'src/snapshot/consistent.ts',

@@ -1,7 +1,7 @@
 /** /mcp: every service at one address. */
 import { expect } from 'chai';
 import type { Client } from '@modelcontextprotocol/client';
-import { callText, connectAgent } from './parts/agent.js';
+import { callText, connectSeeing } from './parts/agent.js';
 import { eventually, startMcpx, type Mcpx } from './parts/mcpx.js';
 import { register } from './parts/registering.js';
 import { startServer, stopServers, type ReferenceServer } from './parts/servers.js';
@@ -41,9 +41,7 @@ describe('/mcp, the aggregate', () => {
 
   /** The catalogue reaches the filter service a moment after the admin API. */
   async function connected(era: 'modern' | 'legacy', sees: string): Promise<Client> {
-    const agent = await connectAgent(`${mcpx.gateway}/mcp`, era);
-    await eventually(`it sees ${sees}`, async () => (await allTools(agent)).includes(sees));
-    return agent;
+    return connectSeeing(`${mcpx.gateway}/mcp`, era, sees);
   }
 
   it('lists to a modern agent all tools of all modern services', async () => {

@@ -3,19 +3,15 @@ import { expect } from 'chai';
 import type { Client } from '@modelcontextprotocol/client';
 import { connectAgent } from './parts/agent.js';
 import { eventually, startMcpx, type Mcpx } from './parts/mcpx.js';
-import { register } from './parts/registering.js';
-import { startServer, stopServers } from './parts/servers.js';
+import { registerBothEras } from './parts/registering.js';
+import { stopServers } from './parts/servers.js';
 
 describe('/mcp, prompts and resources', () => {
   let mcpx: Mcpx;
 
   before(async () => {
     mcpx = await startMcpx();
-    for (const era of ['legacy', 'modern'] as const)
-      for (const name of [`${era}-a`, `${era}-b`]) {
-        const { url } = await startServer({ era, name });
-        await register(mcpx, { name, url });
-      }
+    await registerBothEras(mcpx);
   });
 
   after(async () => {

@@ -5,7 +5,7 @@ import { expect } from 'chai';
 import { parse } from 'yaml';
 import type { Client } from '@modelcontextprotocol/client';
 import { packageFile } from '../../src/package_file.js';
-import { callText, connectAgent } from './parts/agent.js';
+import { callText, connectSeeing } from './parts/agent.js';
 import { startChild, whenReady, type Child } from './parts/child.js';
 import { eventually, freePort, startMcpx, type Mcpx } from './parts/mcpx.js';
 import { register } from './parts/registering.js';
@@ -24,15 +24,7 @@ describe('/mcp, under strain', () => {
   });
 
   async function connected(era: 'modern' | 'legacy', sees: string): Promise<Client> {
-    let agent: Client | undefined;
-    await eventually(`it sees ${sees}`, async () => {
-      await agent?.close();
-      agent = await connectAgent(`${mcpx.gateway}/mcp`, era);
-      const { tools } = await agent.listTools();
-      return tools.some(({ name }) => name === sees);
-    });
-    if (agent === undefined) throw new Error('never connected');
-    return agent;
+    return connectSeeing(`${mcpx.gateway}/mcp`, era, sees);
   }
 
   async function startEverything(port: number): Promise<Child> {

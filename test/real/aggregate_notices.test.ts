@@ -1,9 +1,9 @@
 /** /mcp: what servers say while a call runs and of their own accord, and what agents take back. */
 import { expect } from 'chai';
 import type { Client } from '@modelcontextprotocol/client';
-import { callText, connectAgent } from './parts/agent.js';
+import { callText, connectSeeing } from './parts/agent.js';
 import { eventually, startMcpx, type Mcpx } from './parts/mcpx.js';
-import { register } from './parts/registering.js';
+import { register, registerBothEras } from './parts/registering.js';
 import { startServer, stopServers } from './parts/servers.js';
 
 const eras = ['modern', 'legacy'] as const;
@@ -15,11 +15,7 @@ describe('/mcp, notifications and cancellation', () => {
 
   before(async () => {
     mcpx = await startMcpx();
-    for (const era of eras)
-      for (const name of [`${era}-a`, `${era}-b`]) {
-        const { url } = await startServer({ era, name });
-        await register(mcpx, { name, url });
-      }
+    await registerBothEras(mcpx);
   });
 
   after(async () => {
@@ -28,16 +24,7 @@ describe('/mcp, notifications and cancellation', () => {
   });
 
   async function connected(era: (typeof eras)[number]): Promise<Client> {
-    let agent: Client | undefined;
-    await eventually('both services are offered', async () => {
-      await agent?.close();
-      agent = await connectAgent(`${mcpx.gateway}/mcp`, era);
-      const { tools } = await agent.listTools();
-      const names = tools.map(({ name }) => name);
-      return names.includes(`${era}-a__touch`) && names.includes(`${era}-b__touch`);
-    });
-    if (agent === undefined) throw new Error('never connected');
-    return agent;
+    return connectSeeing(`${mcpx.gateway}/mcp`, era, `${era}-a__touch`, `${era}-b__touch`);
   }
 
   /** Methods and URIs of what comes from now on. */

@@ -1,82 +1,23 @@
 /** Registries that fail under a whole MCPX that serves: agents feel nothing, operators are told. */
 import { expect } from 'chai';
-import { readiness } from '../../src/admin/schemas.js';
-import { postCall } from './parts/agent.js';
 import { temporaryFolder, type Folder } from './parts/child.js';
 import { startConsul, type RealConsul } from './parts/consul.js';
 import { startEtcd, type RealEtcd } from './parts/etcd.js';
+import {
+  callable,
+  gone,
+  heard,
+  inConsul,
+  inEtcd,
+  lost,
+  problemsOf,
+  readyOf,
+  underLoadUnharmed,
+} from './parts/enduring.js';
 import { underLoad } from './parts/load.js';
 import { eventually, launchMcpx, startMcpx, type Mcpx } from './parts/mcpx.js';
 import { listenerOf } from './parts/processes.js';
 import { startServer, stopServers, type ReferenceServer } from './parts/servers.js';
-
-type Source = 'consul' | 'etcd';
-
-const Meta = { 'mcp-version': '1.0.0' };
-
-async function inConsul(consul: RealConsul, Name: string, Port: number): Promise<void> {
-  await consul.register({ ID: Name, Name, Address: '127.0.0.1', Port, Tags: ['mcp'], Meta });
-}
-
-async function inEtcd(etcd: RealEtcd, name: string, url: string): Promise<void> {
-  const document = JSON.stringify({ name, version: '1.0.0', url });
-  await etcd.client.put(`/mcpx/instances/${name}/1`).value(document);
-}
-
-const statusOf = async ({ gateway }: Mcpx, name: string) =>
-  (await postCall(`${gateway}/mcp/${name}`, 'whoami')).status;
-
-const callable = (mcpx: Mcpx, name: string) =>
-  eventually(`${name} is callable`, async () => (await statusOf(mcpx, name)) === 200);
-
-const gone = (mcpx: Mcpx, name: string) =>
-  eventually(`${name} is gone`, async () => (await statusOf(mcpx, name)) === 404);
-
-async function readyOf({ admin }: Mcpx) {
-  const answer = await fetch(`${admin}/readyz`);
-  return { status: answer.status, text: await answer.text() };
-}
-
-/** The codes of what is wrong with the registry itself at present. */
-async function problemsOf({ admin }: Mcpx, source: Source): Promise<string[]> {
-  const answer = await fetch(`${admin}/v1/problems`);
-  const { problems } = (await answer.json()) as {
-    problems: { code: string; subject: { source?: string } }[];
-  };
-  return problems
-    .filter(({ code, subject }) => subject.source === source && code.startsWith('registry_'))
-    .map(({ code }) => code);
-}
-
-async function hearing(mcpx: Mcpx, source: Source) {
-  const { text } = await readyOf(mcpx);
-  const { registries } = readiness.parse(JSON.parse(text));
-  return registries.find((registry) => registry.source === source);
-}
-
-/** Waits until it is lost with a reason, and everything that tells so does. */
-async function lost(mcpx: Mcpx, source: Source): Promise<void> {
-  await eventually(`${source} is lost`, async () => {
-    return (await hearing(mcpx, source))?.state === 'lost';
-  });
-  expect((await hearing(mcpx, source))?.reason)
-    .to.be.a('string')
-    .and.not.equal('');
-  expect((await readyOf(mcpx)).status, 'it stays ready').to.equal(200);
-  await eventually('the problem is listed', async () =>
-    (await problemsOf(mcpx, source)).includes('registry_unreachable'),
-  );
-  const metrics = await (await fetch(`${mcpx.admin}/metrics`)).text();
-  expect(metrics).to.include(`mcpx_registry_heard{source="${source}"} 0`);
-}
-
-/** Waits a little longer than the longest pause between two tries. */
-const heard = (mcpx: Mcpx, source: Source) =>
-  eventually(
-    `${source} is heard`,
-    async () => (await hearing(mcpx, source))?.state === 'heard',
-    8_000,
-  );
 
 describe('registries that fail while agents call', function () {
   this.timeout(90_000);
@@ -93,7 +34,7 @@ describe('registries that fail while agents call', function () {
       consul: { address: consul.address },
       etcd: { endpoints: [etcd.address] },
       write: 'etcd',
-      emptyGrace: '10m',
+      suddenLoss: { hold: '10m' },
     };
     mcpx = await startMcpx({ settings: { registry } });
     await Promise.all(['by-consul', 'by-etcd'].map((name) => callable(mcpx, name)));
@@ -103,17 +44,9 @@ describe('registries that fail while agents call', function () {
     await Promise.all([consul.stop(), etcd.stop(), stopServers()]);
   });
 
-  /** Agents call what is registered in both, and no call fails whatever happens. */
-  async function unharmed(happens: () => Promise<void>): Promise<void> {
-    const both = [`${mcpx.gateway}/mcp/by-consul`, `${mcpx.gateway}/mcp/by-etcd`];
-    const [one, other] = both as [string, string];
-    let inner = { done: 0, failures: ['not called'] as readonly string[] };
-    const outer = await underLoad(one, async () => {
-      inner = await underLoad(other, happens);
-    });
-    expect([...outer.failures, ...inner.failures]).to.deep.equal([]);
-    expect(Math.min(outer.done, inner.done)).to.be.greaterThan(0);
-  }
+  /** Agents call what is registered in both. */
+  const unharmed = (happens: () => Promise<void>) =>
+    underLoadUnharmed(mcpx, ['by-consul', 'by-etcd'], happens);
 
   it('Consul crashes and comes back empty: what it held stays until it is back', async () => {
     await unharmed(async () => {
@@ -122,11 +55,11 @@ describe('registries that fail while agents call', function () {
       await consul.start();
       await heard(mcpx, 'consul');
       await eventually('it is told what is held', async () =>
-        (await problemsOf(mcpx, 'consul')).includes('registry_emptied'),
+        (await problemsOf(mcpx, 'consul')).includes('registry_loss_held'),
       );
       await inConsul(consul, 'newcomer', server.port);
       await callable(mcpx, 'newcomer');
-      expect(await problemsOf(mcpx, 'consul')).to.include('registry_emptied');
+      expect(await problemsOf(mcpx, 'consul')).to.include('registry_loss_held');
       await inConsul(consul, 'by-consul', server.port);
       await eventually('nothing is held any more', async () => {
         return (await problemsOf(mcpx, 'consul')).length === 0;
@@ -235,7 +168,7 @@ describe('a registry that keeps its data', function () {
         await callable(mcpx, 'later');
       });
       expect(calls.failures).to.deep.equal([]);
-      expect(mcpx.output()).not.to.include('registry_emptied');
+      expect(mcpx.output()).not.to.include('registry_loss_held');
     } finally {
       await mcpx.stop();
       await Promise.all([consul.stop(), stopServers()]);
@@ -249,7 +182,7 @@ describe('a registry that comes back empty and stays so', function () {
   it('is believed after the grace', async () => {
     const [consul, server] = await Promise.all([startConsul(), startServer()]);
     await inConsul(consul, 'fading', server.port);
-    const registry = { consul: { address: consul.address }, emptyGrace: '1s' };
+    const registry = { consul: { address: consul.address }, suddenLoss: { hold: '1s' } };
     const mcpx = await startMcpx({ settings: { registry } });
     try {
       await callable(mcpx, 'fading');
@@ -257,7 +190,7 @@ describe('a registry that comes back empty and stays so', function () {
       await lost(mcpx, 'consul');
       await consul.start();
       await gone(mcpx, 'fading');
-      expect(mcpx.output()).to.include('registry_emptied');
+      expect(mcpx.output()).to.include('registry_loss_held');
       await eventually('all is well', async () => {
         return (await problemsOf(mcpx, 'consul')).length === 0;
       });

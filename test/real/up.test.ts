@@ -13,6 +13,13 @@ import { startServer, stopServers } from './parts/servers.js';
 const exitOf = async (mcpx: Mcpx): Promise<number | null> =>
   new Promise((resolve) => mcpx.process.once('close', (code) => resolve(code)));
 
+const filterServiceOf = (mcpx: Mcpx): number => {
+  const found = descendantsOf(mcpx.process.pid ?? 0).find(
+    ({ command }) => command.endsWith('main.js filter ') && !command.startsWith('/bin/sh'),
+  );
+  return found?.pid ?? NaN;
+};
+
 describe('mcpx up', () => {
   after(stopServers);
 
@@ -123,6 +130,27 @@ describe('mcpx up', () => {
       expect(calls.failures).to.deep.equal([]);
     });
 
+    it('starts parts again that are there and answer nothing', async () => {
+      const [controlPlane, envoy] = [listenerOf(mcpx.admin), listenerOf(mcpx.gateway)];
+      const stopped = [controlPlane, envoy, filterServiceOf(mcpx)];
+      for (const pid of stopped) process.kill(pid, 'SIGSTOP');
+      await answers('/mcp', 'steady__whoami');
+      expect(stopped).not.to.include(listenerOf(mcpx.admin));
+      expect(stopped).not.to.include(listenerOf(mcpx.gateway));
+      expect(stopped).not.to.include(filterServiceOf(mcpx));
+      const told = mcpx.output().match(/it answered nothing for 9 s and was killed/g);
+      expect(told).to.have.lengthOf(stopped.length);
+    });
+
+    it('does not blame the server for a filter service that does not answer', async () => {
+      const filterService = filterServiceOf(mcpx);
+      process.kill(filterService, 'SIGSTOP');
+      const answer = await postCall(`${mcpx.gateway}/mcp`, 'steady__whoami');
+      process.kill(filterService, 'SIGCONT');
+      expect(answer.status).to.equal(504);
+      expect(await answer.text()).to.include('The MCP filter service did not answer in time');
+    });
+
     it('starts a killed Envoy again', async () => {
       const killed = listenerOf(mcpx.gateway);
       process.kill(killed, 'SIGKILL');
@@ -135,9 +163,7 @@ describe('mcpx up', () => {
       const response = await fetch(`${mcpx.admin}/v1/services`);
       expect(response.ok).to.equal(true);
       const calls = await underLoad(`${mcpx.gateway}/mcp/steady`, async () => {
-        for (const { pid, command } of descendantsOf(mcpx.process.pid ?? 0))
-          if (command.endsWith('main.js filter ') && !command.startsWith('/bin/sh'))
-            process.kill(pid, 'SIGKILL');
+        process.kill(filterServiceOf(mcpx), 'SIGKILL');
         await answers('/mcp', 'steady__whoami');
       });
       expect(calls.failures).to.deep.equal([]);

@@ -78,10 +78,7 @@ export const checklist: Readonly<Record<number, Point>> = {
   ),
   39: { text: 'a stop is announced, spread and bounded; connections have an age' },
   40: { text: 'limits count what is really connected' },
-  41: {
-    text: 'mTLS: the certificate says which node may speak; secrets go to their owner',
-    missing: 'xDS is plaintext yet; certificates come with their own issue',
-  },
+  41: { text: 'mTLS: the certificate says which node may speak; secrets go to their owner' },
   42: { text: 'no bytes of resources in logs, status or metrics' },
   43: { text: 'a closed stream leaves nothing behind' },
 };

@@ -2,6 +2,7 @@
 import {
   Client,
   credentials,
+  type ChannelCredentials,
   type ClientDuplexStream,
   type ClientOptions,
   type StatusObject,
@@ -17,6 +18,11 @@ const kinds = new Map<string | undefined, ResourceKind>(
   Object.entries(typeUrls).map(([kind, url]) => [url, kind as ResourceKind]),
 );
 
+export interface RawClientOptions extends ClientOptions {
+  /** Without TLS, unless said. */
+  readonly as?: ChannelCredentials;
+}
+
 /** A stream of raw messages of either variant. */
 export class RawClient {
   readonly #client: Client;
@@ -25,9 +31,11 @@ export class RawClient {
   readonly #wakers: (() => void)[] = [];
   readonly ended: Promise<StatusObject>;
 
-  constructor(port: number, variant: Variant, options: ClientOptions = {}) {
+  constructor(port: number, variant: Variant, { as, ...options }: RawClientOptions = {}) {
     const pass = (bytes: Buffer) => bytes;
-    this.#client = new Client(`127.0.0.1:${port}`, credentials.createInsecure(), options);
+    const shown = as ?? credentials.createInsecure();
+    const named = { 'grpc.ssl_target_name_override': 'localhost', ...options };
+    this.#client = new Client(`127.0.0.1:${port}`, shown, as ? named : options);
     const { DeltaAggregatedResources, StreamAggregatedResources } = discoveryService();
     const { path } =
       variant === 'incremental' ? DeltaAggregatedResources : StreamAggregatedResources;
@@ -69,16 +77,21 @@ export class RawClient {
   }
 }
 
-/** Who Envoy says it is. */
-export const envoyNode = (id: string): Request['node'] => ({
+/** Who Envoy says it is: an edge, or the sidecar of a service. */
+export const envoyNode = (id: string, sidecarOf?: string): Request['node'] => ({
   id,
   cluster: 'edge',
+  ...(sidecarOf !== undefined && {
+    metadata: {
+      fields: { role: { stringValue: 'sidecar' }, service: { stringValue: sidecarOf } },
+    },
+  }),
   user_agent_name: 'envoy',
   user_agent_build_version: { version: { major_number: 1, minor_number: 40 } },
 });
 
 export class WireClient extends RawClient {
-  constructor(port: number, options: ClientOptions = {}) {
+  constructor(port: number, options: RawClientOptions = {}) {
     super(port, 'incremental', options);
   }
 

@@ -3,7 +3,7 @@ import { once } from 'node:events';
 import { status } from '@grpc/grpc-js';
 import { expect } from 'chai';
 import { assignment, edsCluster } from '../unit/snapshot/messages.js';
-import { RawClient, summary, WireClient } from './client.js';
+import { envoyNode, RawClient, summary, WireClient } from './client.js';
 import { startStage, valueOf, type Stage } from './stage.js';
 
 const refusedStreams = (reason: string) => `mcpx_xds_refused_streams_total{reason="${reason}"}`;
@@ -70,6 +70,33 @@ describe('a client that takes too much, or says too little', () => {
     expect(code).to.equal(status.RESOURCE_EXHAUSTED);
     expect(details).to.contain('100 names');
     await otherHears(other);
+  });
+
+  it('asks for a name longer than any', async () => {
+    stage = await startStage();
+    const client = stage.connect();
+    client.begin('endpoint', { resource_names_subscribe: ['x'.repeat(600)] });
+    expect((await client.ended).code).to.equal(status.RESOURCE_EXHAUSTED);
+  });
+
+  it('brings along more than a subscription may have', async () => {
+    stage = await startStage({ limits: { namesPerSubscription: 100 } });
+    const client = stage.connect();
+    const names = Array.from({ length: 101 }, (_, index) => [`name-${index}`, 'v'] as const);
+    client.begin('cluster', { initial_resource_versions: Object.fromEntries(names) });
+    expect((await client.ended).code).to.equal(status.RESOURCE_EXHAUSTED);
+  });
+
+  it('says a cluster, a role or a service that is longer than any name', async () => {
+    stage = await startStage();
+    const long = 'x'.repeat(300);
+    for (const node of [{ ...envoyNode('edge-1'), cluster: long }, envoyNode('edge-1', long)]) {
+      const client = stage.connect();
+      client.begin('cluster', { node });
+      const { code, details } = await client.ended;
+      expect(code).to.equal(status.INVALID_ARGUMENT);
+      expect(details).to.contain('256 characters').and.not.contain(long);
+    }
   });
 
   it('sends a request larger than a request may be', async () => {
@@ -221,7 +248,7 @@ describe('a client that takes too much, or says too little', () => {
       for (const client of clients) client.close();
       await stage.nodesAre(() => stage.server.nodes.list().length === 0);
     }
-    expect(stage.server.nodes.streamsOf('edge-1')).to.equal(0);
+    expect(stage.server.nodes.streamsOf({ role: 'edge', id: 'edge-1' })).to.equal(0);
   });
 });
 

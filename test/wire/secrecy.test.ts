@@ -3,6 +3,7 @@ import { expect } from 'chai';
 import { pino } from 'pino';
 import { encode } from '../../src/protos.js';
 import type { EncodedResource } from '../../src/snapshot/snapshot.js';
+import { secret as secretNamed } from '../unit/snapshot/messages.js';
 import { summary } from './client.js';
 import { startStage } from './stage.js';
 
@@ -31,7 +32,7 @@ describe('what a resource holds', () => {
     stage.server.nodes.revision.subscribe(() => {
       seen.push(JSON.stringify([stage.server.nodes.list(), stage.server.nodes.problems()]));
     });
-    stage.publish({ cluster: [withKey(0)] });
+    stage.publish({ cluster: [withKey(0)], secret: [secretNamed('own', secret)] });
     const client = stage.connect();
     client.begin('cluster');
     const first = await client.next();
@@ -39,12 +40,18 @@ describe('what a resource holds', () => {
     client.acknowledge(first);
     client.ask('route', { resource_names_subscribe: ['gateway'] });
     expect(summary(await client.next())).to.equal('route +gateway');
-    stage.publish({ cluster: [withKey(1)] });
+    client.ask('secret', { resource_names_subscribe: ['own'] });
+    const own = await client.next();
+    expect(JSON.stringify(own)).to.contain(secret);
+    client.acknowledge(own);
+    const renewed = secretNamed('own', `${secret}, renewed`);
+    stage.publish({ cluster: [withKey(1)], secret: [renewed] });
     client.refuse(await client.next(), 'not this one');
-    await stage.nodesAre(() => stage.server.nodes.problems().length === 1);
+    client.refuse(await client.next(), 'nor this one');
+    await stage.nodesAre(() => stage.server.nodes.problems().length === 2);
     seen.push(await stage.metrics.text());
     await stage.stop();
-    expect(logged).to.contain('not this one');
+    expect(logged).to.contain('not this one').and.contain('nor this one');
     expect(`${logged}${seen.join('')}`).to.not.contain(secret);
   });
 });

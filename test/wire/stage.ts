@@ -4,10 +4,14 @@ import { Latest } from '../../src/latest.js';
 import { silentLog, type Log } from '../../src/log.js';
 import { createMetrics, type Metrics } from '../../src/metrics.js';
 import type { EncodedResources, Snapshot } from '../../src/snapshot/snapshot.js';
+import type { Snapshots } from '../../src/xds/audiences.js';
+import type { IdentityPolicy } from '../../src/xds/identity.js';
+import type { KeptRefusals } from '../../src/xds/kept_refusals.js';
 import type { Limits } from '../../src/xds/limits.js';
+import type { TlsMaterial } from '../../src/xds/listening.js';
 import { startXdsServer, type XdsServer } from '../../src/xds/server.js';
 import { assignment, edsCluster, listener, routes, snapshotOf } from '../unit/snapshot/messages.js';
-import { WireClient, type RawClient } from './client.js';
+import { WireClient, type RawClient, type RawClientOptions } from './client.js';
 
 export const base: Partial<EncodedResources> = {
   cluster: [edsCluster('a')],
@@ -22,7 +26,7 @@ export interface Stage {
   readonly edge: Latest<Snapshot | undefined>;
   /** Publishes `base` with these parts in place of its own. */
   publish(parts: Partial<EncodedResources>): void;
-  connect(): WireClient;
+  connect(options?: RawClientOptions): WireClient;
   /** Closed at the end, like those of `connect`. */
   keep<T extends Pick<RawClient, 'close'>>(client: T): T;
   /** Until the nodes are so. */
@@ -31,7 +35,11 @@ export interface Stage {
 }
 
 interface StageOptions {
+  readonly snapshots?: Snapshots;
+  readonly tls?: Latest<TlsMaterial>;
+  readonly identity?: IdentityPolicy;
   readonly limits?: Partial<Limits>;
+  readonly refusals?: KeptRefusals;
   readonly clock?: Clock;
   readonly log?: Log;
 }
@@ -41,7 +49,7 @@ export async function startStage(options: StageOptions = {}): Promise<Stage> {
   const metrics = createMetrics();
   const clients: Pick<RawClient, 'close'>[] = [];
   const outcome = await startXdsServer({
-    ...{ host: '127.0.0.1', port: 0, snapshots: { edge }, metrics },
+    ...{ host: '127.0.0.1', port: 0, snapshots: () => edge, metrics },
     ...{ clock: systemClock, log: silentLog, ...options },
   });
   if (!outcome.ok) throw new Error(outcome.problems[0]?.message);
@@ -53,7 +61,7 @@ export async function startStage(options: StageOptions = {}): Promise<Stage> {
   return {
     ...{ server, metrics, edge, keep },
     publish: (parts) => edge.set(snapshotOf({ ...base, ...parts }, edge.value)),
-    connect: () => keep(new WireClient(server.port)),
+    connect: (how) => keep(new WireClient(server.port, how)),
     nodesAre: async (accept) => server.nodes.revision.when(accept),
     async stop() {
       for (const client of clients) client.close();

@@ -1,58 +1,8 @@
-import { once } from 'node:events';
-import {
-  connect,
-  type ClientHttp2Session,
-  type ClientHttp2Stream,
-  type IncomingHttpHeaders,
-} from 'node:http2';
 import { status } from '@grpc/grpc-js';
 import { expect } from 'chai';
-import { discoveryService, encode } from '../../src/protos.js';
-import { typeUrls } from '../../src/snapshot/snapshot.js';
-import { envoyNode, summary } from './client.js';
+import { BareClient } from './bare_client.js';
+import { summary } from './client.js';
 import { startStage, type Stage } from './stage.js';
-
-/** HTTP/2 itself, because grpc-js hides the word that a connection is to end. */
-class BareClient {
-  readonly events: string[] = [];
-  readonly #session: ClientHttp2Session;
-  readonly #stream: ClientHttp2Stream;
-  readonly closed: Promise<unknown>;
-
-  constructor(port: number) {
-    this.#session = connect(`http://127.0.0.1:${port}`);
-    this.#session.on('error', () => undefined);
-    this.#session.on('goaway', () => this.events.push('goaway'));
-    this.closed = once(this.#session, 'close').then(() => this.events.push('closed'));
-    const { path } = discoveryService().DeltaAggregatedResources;
-    this.#stream = this.#session.request({
-      ...{ ':method': 'POST', ':path': path, te: 'trailers' },
-      'content-type': 'application/grpc',
-    });
-    this.#stream.on('error', () => undefined);
-    this.#stream.on('trailers', (trailers: IncomingHttpHeaders) => {
-      this.events.push(`ended with ${String(trailers['grpc-status'])}`);
-      this.#stream.end();
-    });
-    this.#stream.resume();
-  }
-
-  async begin(): Promise<void> {
-    const request = encode('envoy.service.discovery.v3.DeltaDiscoveryRequest', {
-      type_url: typeUrls.cluster,
-      node: envoyNode('bare'),
-    });
-    const frame = Buffer.alloc(5 + request.length);
-    frame.writeUInt32BE(request.length, 1);
-    request.copy(frame, 5);
-    this.#stream.write(frame);
-    await once(this.#stream, 'data');
-  }
-
-  close(): void {
-    this.#session.destroy();
-  }
-}
 
 describe('a control plane that stops', () => {
   let stage: Stage;

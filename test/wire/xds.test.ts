@@ -6,6 +6,7 @@ import { systemClock } from '../../src/clock.js';
 import { Latest } from '../../src/latest.js';
 import { silentLog } from '../../src/log.js';
 import { createMetrics } from '../../src/metrics.js';
+import type { Audience } from '../../src/snapshot/audience.js';
 import type { EncodedResources, Snapshot } from '../../src/snapshot/snapshot.js';
 import { startXdsServer, type XdsServer } from '../../src/xds/server.js';
 import { assignment, edsCluster, listener, routes, snapshotOf } from '../unit/snapshot/messages.js';
@@ -28,7 +29,7 @@ describe('xDS over a real stream', () => {
   const options = (port: number) => ({
     host: '127.0.0.1',
     port,
-    snapshots: { edge },
+    snapshots: (audience: Audience) => (audience === 'edge' ? edge : undefined),
     metrics,
     clock: systemClock,
     log: silentLog,
@@ -143,7 +144,7 @@ describe('xDS over a real stream', () => {
     await nodesAre(() => server.nodes.problems().length > 0);
     const [problem] = server.nodes.problems();
     expect(problem?.message).to.contain('no such extension');
-    expect(problem?.subject).to.deep.equal({ node: 'edge-1', path: 'cluster.a' });
+    expect(problem?.subject).to.deep.equal({ service: 'a', node: 'edge-1', path: 'cluster.a' });
     expect(await metrics.text()).to.match(/^mcpx_xds_nacks_total\{type="cluster"\} 1$/m);
     publish({ cluster: [edsCluster('a', 1)] });
     const mended = await client.next();

@@ -13,6 +13,8 @@ interface Changes {
   readonly count: number;
   readonly p50Ms: number;
   readonly p99Ms: number;
+  /** p99 over the clients of each change, of which the median: one slow change decides nothing. */
+  readonly eachP99Ms: number;
   /** Until the last client has it. */
   readonly lastMs: number;
   readonly processorMs: number;
@@ -35,6 +37,13 @@ export interface Figures {
   readonly reconnect: Span | null;
   readonly churn: Flood | null;
   readonly peakMiB: number;
+}
+
+/** Single changes with all clients good, and with every tenth of them hostile. */
+export interface Hostility {
+  readonly hostile: number;
+  readonly without: Changes;
+  readonly with: Changes;
 }
 
 /** What one service more costs. */

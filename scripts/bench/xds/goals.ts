@@ -1,6 +1,12 @@
 /** What MCPX promises of its xDS server (issue 5, point 8), held against what was measured. */
 import type { Figures } from './figures.js';
-import type { CornerFigures, Measured, RegisteringFigures, ServerName } from './measure.js';
+import type {
+  CornerFigures,
+  HostileFigures,
+  Measured,
+  RegisteringFigures,
+  ServerName,
+} from './measure.js';
 
 export interface Goal {
   readonly text: string;
@@ -12,12 +18,13 @@ export interface Goal {
   readonly unit: '×' | 's' | '';
 }
 
-export function goalsOf({ corners, registering }: Measured): readonly Goal[] {
+export function goalsOf({ corners, registering, hostile }: Measured): readonly Goal[] {
   return [
     ...againstLinear(nearest(corners, 500)),
     ...flatness(exactly(corners, 2000, 500), exactly(corners, 50, 500)),
     ...floods(corners),
     ...growth(registering),
+    ...(hostile ? [amongHostile(hostile)] : []),
   ];
 }
 
@@ -144,4 +151,15 @@ function growth(all: readonly RegisteringFigures[]): Goal[] {
       },
     ];
   });
+}
+
+/** Whoever stops reading, never acknowledges or refuses everything delays no other. */
+function amongHostile({ services, clients, without, with: among }: HostileFigures): Goal {
+  return {
+    text: 'one change, p99 to the others, a tenth hostile to none',
+    corner: `${services}×${clients}`,
+    value: among.eachP99Ms / without.eachP99Ms,
+    most: 1.2,
+    unit: '×',
+  };
 }

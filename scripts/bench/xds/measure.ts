@@ -13,7 +13,7 @@ import { emptyFleet } from '../../../src/fleet/fleet.js';
 import { packageFile } from '../../../src/package_file.js';
 import { translate } from '../../../src/translate.js';
 import { onStack, type Stack } from '../../stack.js';
-import { mediansOf, type Figures, type Registering } from './figures.js';
+import { mediansOf, type Figures, type Hostility, type Registering } from './figures.js';
 import { registrationsOf } from './registrations.js';
 
 export interface Corner {
@@ -30,6 +30,8 @@ export interface Plan {
   readonly churnSeconds: number;
   /** Where SnapshotCache takes part; it would take minutes elsewhere. */
   readonly snapshotCorner: Corner | undefined;
+  /** Where every tenth client turns hostile. */
+  readonly hostile: Corner | undefined;
   /** Fleets of how many services get more, and how many clients then look on. */
   readonly registering: readonly Corner[];
 }
@@ -40,9 +42,12 @@ export interface CornerFigures extends Corner {
 
 export interface RegisteringFigures extends Corner, Registering {}
 
+export interface HostileFigures extends Corner, Hostility {}
+
 export interface Measured {
   readonly corners: readonly CornerFigures[];
   readonly registering: readonly RegisteringFigures[];
+  readonly hostile: HostileFigures | undefined;
   /** Whether server and clients had a core each. */
   readonly pinned: boolean;
 }
@@ -63,7 +68,8 @@ export async function measure(plan: Plan): Promise<Measured> {
     const registering: RegisteringFigures[] = [];
     for (const corner of plan.registering)
       registering.push({ ...corner, ...(await measureRegistering(bench, corner)) });
-    return { corners, registering, pinned };
+    const hostile = plan.hostile && (await measureHostility(bench, plan.hostile));
+    return { corners, registering, hostile, pinned };
   });
 }
 
@@ -103,6 +109,16 @@ async function measureRegistering(bench: Bench, corner: Corner): Promise<Registe
   if (!taken) throw new Error(`A service registered beside ${services} others reached not all.`);
   process.stderr.write(` ${taken.processorMs.toFixed(1)} ms CPU each\n`);
   return taken;
+}
+
+async function measureHostility(bench: Bench, corner: Corner): Promise<HostileFigures> {
+  const { services, clients } = corner;
+  process.stderr.write(`• ${services} services, ${clients} clients, a tenth of them hostile …`);
+  const taken = await measureRound<Hostility | null>(bench, corner, 'mcpx', ['-hostile']);
+  if (!taken) throw new Error('A change reached not all who were not hostile.');
+  const times = [taken.without, taken.with].map(({ eachP99Ms }) => eachP99Ms.toFixed(1));
+  process.stderr.write(` p99 to the others ${times.join(' → ')} ms\n`);
+  return { ...corner, ...taken };
 }
 
 async function measureRound<T>(
@@ -145,13 +161,15 @@ function commandOf(name: ServerName, corner: Corner, folder: string): Command {
   return [programFile('reference'), `-cache=${name}`, `-resources=${resources}`];
 }
 
+const nothingElse = { policies: new Map(), rollouts: new Map() };
+
 /** The very bytes that MCPX sends, for the reference to hold. */
 function writeResources(folder: string, services: number): string {
   const config = readConfig({ env: {}, cwd: '/nowhere' });
   if (!config.ok) throw new Error('the default configuration does not hold');
   const registered = Array.from({ length: services }, (_, service) => registrationsOf(service));
   const { snapshot } = translate({
-    reports: [{ source: 'file', registrations: registered.flat(), policies: new Map() }],
+    reports: [{ source: 'file', registrations: registered.flat(), ...nothingElse }],
     probes: new Map(),
     settings: config.value,
     previous: { fleet: emptyFleet, snapshot: undefined },

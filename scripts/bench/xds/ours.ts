@@ -53,6 +53,10 @@ class MemoryRegistry implements Registry {
     throw new Error('nothing is written here');
   }
 
+  keepRollout(): never {
+    throw new Error('nothing is written here');
+  }
+
   close(): Promise<void> {
     return Promise.resolve();
   }
@@ -60,7 +64,7 @@ class MemoryRegistry implements Registry {
   #report(): void {
     this.#listener?.report({
       ...{ source: this.source, registrations: [...this.#registrations] },
-      ...{ policies: new Map(), problems: [] },
+      ...{ policies: new Map(), rollouts: new Map(), problems: [] },
     });
   }
 }
@@ -83,7 +87,7 @@ async function start(services: number): Promise<void> {
   await pipeline.snapshot.when((snapshot) => snapshot !== undefined);
   const xds = await startXdsServer({
     ...{ ...config.xds, host: '127.0.0.1', port: 0 },
-    ...{ snapshots: { edge: pipeline.snapshot }, metrics, clock: systemClock, log },
+    ...{ snapshots: () => pipeline.snapshot, metrics, clock: systemClock, log },
   });
   const { port } = valueOf(xds);
   const control = createServer((request, response) => {

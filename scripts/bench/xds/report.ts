@@ -13,6 +13,7 @@ import {
   floodsTable,
   goalsTable,
   growthTable,
+  hostileTable,
   ratiosTable,
 } from './tables.js';
 
@@ -67,6 +68,7 @@ export async function xds(args: readonly string[]): Promise<void> {
   print(`## Many changes at once\n\n${floodsTable(measured.corners)}\n`);
   print(`## MCPX to LinearCache\n\n${ratiosTable(measured.corners)}\n`);
   print(`## One service more\n\n${growthTable(measured.registering)}\n`);
+  if (measured.hostile) print(`## Among hostile clients\n\n${hostileTable(measured.hostile)}\n`);
   print(`## Goals\n\n${goalsTable(goals)}\n`);
   print(`${told}. ${conditions(plan, measured.pinned)}`);
   if (load > cpus().length / 2)
@@ -81,6 +83,7 @@ function planOf(quick: boolean, wanted: readonly string[], rounds: string | unde
     rounds: rounds === undefined ? (quick ? 1 : 2) : countOf(rounds),
     churnSeconds: quick ? 2 : 5,
     snapshotCorner: named,
+    hostile: wanted.length > 0 ? undefined : named,
     registering: wanted.length > 0 ? [] : quick ? registering.slice(0, 2) : registering,
   };
 }

@@ -1,7 +1,13 @@
 /** The figures as Markdown, and under which conditions they hold. */
 import { markdownTable } from '../../markdown_table.js';
 import { compared, isReached, ratio, type Goal } from './goals.js';
-import type { CornerFigures, Plan, RegisteringFigures, ServerName } from './measure.js';
+import type {
+  CornerFigures,
+  HostileFigures,
+  Plan,
+  RegisteringFigures,
+  ServerName,
+} from './measure.js';
 
 const titles: Readonly<Record<ServerName, string>> = {
   mcpx: 'MCPX',
@@ -100,6 +106,25 @@ export function growthTable(all: readonly RegisteringFigures[]): string {
   return markdownTable(heads, rows);
 }
 
+export function hostileTable(figures: HostileFigures): string {
+  const heads = [
+    ...['services × clients', 'hostile', 'one change to the others: p50 / p99 ms'],
+    ...['p99 ms of the median change', 'CPU ms'],
+  ];
+  const { services, clients, hostile, without, with: among } = figures;
+  const rows = (
+    [
+      [0, without],
+      [hostile, among],
+    ] as const
+  ).map(([count, changes]) => [
+    ...[`${services}×${clients}`, String(count)],
+    `${show(changes.p50Ms)} / ${show(changes.p99Ms)}`,
+    ...[show(changes.eachP99Ms), show(changes.processorMs)],
+  ]);
+  return markdownTable(heads, rows);
+}
+
 export function goalsTable(goals: readonly Goal[]): string {
   const rows = goals.map((goal) => {
     const { text, corner, value, most, unit } = goal;
@@ -119,6 +144,7 @@ export function conditions({ rounds, churnSeconds }: Plan, pinned: boolean): str
       'in turns;',
     `churn (${churnSeconds} s) and SnapshotCache were measured once.`,
     'Delta ADS without TLS; wildcard clusters, endpoints by name, 4 endpoints a service.',
+    'Of the hostile tenth, each third stops reading, never acknowledges, or refuses everything.',
     'Both servers hold the same bytes for the same names: the reference got those that MCPX made.',
     'MCPX is its pipeline and its xDS server in one process, from a registration on (merging,',
     'rendering, hashing and checking are in its figures), without the file kept for restarts;',

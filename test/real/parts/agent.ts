@@ -1,5 +1,6 @@
 /** An agent: the official SDK's client, and the bare HTTP it stands on. */
 import { Client, StreamableHTTPClientTransport } from '@modelcontextprotocol/client';
+import { eventually } from './mcpx.js';
 
 export async function connectAgent(url: string, era: 'modern' | 'legacy'): Promise<Client> {
   const mode = era === 'modern' ? 'auto' : 'legacy';
@@ -9,6 +10,24 @@ export async function connectAgent(url: string, era: 'modern' | 'legacy'): Promi
   );
   await client.connect(new StreamableHTTPClientTransport(new URL(url)));
   return client;
+}
+
+/** An agent that saw these tools as soon as it had connected. */
+export async function connectSeeing(
+  url: string,
+  era: 'modern' | 'legacy',
+  ...wanted: readonly string[]
+): Promise<Client> {
+  let agent: Client | undefined;
+  await eventually(`it sees ${wanted.join(' and ')}`, async () => {
+    await agent?.close();
+    agent = await connectAgent(url, era);
+    const { tools } = await agent.listTools();
+    const names = new Set(tools.map(({ name }) => name));
+    return wanted.every((name) => names.has(name));
+  });
+  if (agent === undefined) throw new Error('never connected');
+  return agent;
 }
 
 /** The text of a tool's answer. */

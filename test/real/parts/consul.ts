@@ -2,7 +2,8 @@
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import Consul from 'consul';
-import { freePorts, setUpBinary, startChild, temporaryFolder, whenReady } from './child.js';
+import { freePorts, setUpBinary, temporaryFolder } from './child.js';
+import { startRestarting, type Restarting } from './restarting.js';
 
 /** What a server tells Consul of itself, as its HTTP API takes it. */
 export interface ConsulService {
@@ -22,22 +23,14 @@ export interface ConsulService {
 
 type CheckStatus = 'passing' | 'warning' | 'critical';
 
-export interface RealConsul {
+/** Brought back empty, unless it keeps its data. */
+export interface RealConsul extends Restarting {
   readonly address: string;
   /** A client of the test's own, beside the one under test. */
   readonly client: Consul;
   register(service: ConsulService): Promise<void>;
   deregister(id: string): Promise<void>;
   setCheck(checkId: string, status: CheckStatus): Promise<void>;
-  /**
-   * Ends the process as a crash would; `start` brings it back on the same ports, empty
-   * unless it keeps its data.
-   */
-  kill(): Promise<void>;
-  start(): Promise<void>;
-  /** Stops answering without closing its connections, and goes on again. */
-  pause(): void;
-  resume(): void;
   stop(): Promise<void>;
 }
 
@@ -80,18 +73,18 @@ export async function startConsul(options: ConsulOptions = {}): Promise<RealCons
     });
     if (!answer.ok) throw new Error(`Consul refused ${service.ID}: ${await answer.text()}`);
   };
-  const launch = async () => {
-    const mode = options.keepsData === true ? [] : ['-dev'];
-    const child = startChild(binary, ['agent', ...mode, '-config-file', config]);
-    await whenReady(child, async () => {
+  const mode = options.keepsData === true ? [] : ['-dev'];
+  const agent = await startRestarting(
+    binary,
+    ['agent', ...mode, '-config-file', config],
+    async () => {
       // Until the agent has registered itself, its services are not in the catalogue.
       const nodes: unknown[] = await client.catalog.nodes({} as never);
       return nodes.length > 0;
-    });
-    return child;
-  };
-  let child = await launch();
+    },
+  );
   return {
+    ...agent,
     address,
     client,
     register,
@@ -104,15 +97,9 @@ export async function startConsul(options: ConsulOptions = {}): Promise<RealCons
       else if (status === 'warning') await check.warn(checkId);
       else await check.fail(checkId);
     },
-    kill: async () => child.stop(),
-    pause: () => child.pause(),
-    resume: () => child.resume(),
-    async start() {
-      child = await launch();
-    },
     async stop() {
       client.destroy();
-      await child.stop();
+      await agent.kill();
       await folder.remove();
     },
   };

@@ -51,7 +51,7 @@ export async function startEdge({ binary, variant }: EdgeOptions): Promise<Edge>
   if (!config.ok) throw new Error(config.problems[0]?.message);
   const snapshot = new Latest<Snapshot | undefined>(undefined);
   const started = await startXdsServer({
-    ...{ host: '127.0.0.1', port: 0, snapshots: { edge: snapshot } },
+    ...{ host: '127.0.0.1', port: 0, snapshots: () => snapshot },
     ...{ metrics: createMetrics(), clock: systemClock, log: silentLog },
   });
   if (!started.ok) throw new Error(started.problems[0]?.message);
@@ -67,7 +67,7 @@ export async function startEdge({ binary, variant }: EdgeOptions): Promise<Edge>
     snapshot.set(made.snapshot);
   };
   const bootstrap = join(folder.path, 'envoy.yaml');
-  const where = { host: '127.0.0.1', port: xds.port };
+  const where = [{ host: '127.0.0.1', port: xds.port }];
   await writeFile(bootstrap, edgeBootstrap({ node: 'edge', xds: where, adminPort, variant }));
   const options = ['--use-dynamic-base-id', '--concurrency', '2', '--log-level', 'warn'];
   const envoy = startChild(binary, ['-c', bootstrap, ...options]);

@@ -1,18 +1,13 @@
 /** A real etcd of one member, on free ports of 127.0.0.1. */
 import { join } from 'node:path';
 import { Etcd3 } from 'etcd3';
-import { freePorts, setUpBinary, startChild, temporaryFolder, whenReady } from './child.js';
+import { freePorts, setUpBinary, temporaryFolder } from './child.js';
+import { startRestarting, type Restarting } from './restarting.js';
 
-export interface RealEtcd {
+export interface RealEtcd extends Restarting {
   readonly address: string;
   /** A client of the test's own, beside the one under test. */
   readonly client: Etcd3;
-  /** Ends the process as a crash would; `start` brings it back with what it held. */
-  kill(): Promise<void>;
-  start(): Promise<void>;
-  /** Stops answering without closing its connections, and goes on again. */
-  pause(): void;
-  resume(): void;
   stop(): Promise<void>;
 }
 
@@ -22,30 +17,22 @@ export async function startEtcd(): Promise<RealEtcd> {
   const [clients = 0, peers = 0] = await freePorts(2);
   const address = `http://127.0.0.1:${clients}`;
   const peerAddress = `http://127.0.0.1:${peers}`;
-  const launch = async () => {
-    const child = startChild(binary, [
-      ...['--name', 'test', '--data-dir', join(folder.path, 'data')],
-      ...['--listen-client-urls', address, '--advertise-client-urls', address],
-      ...['--listen-peer-urls', peerAddress, '--initial-advertise-peer-urls', peerAddress],
-      ...['--initial-cluster', `test=${peerAddress}`, '--log-level', 'warn'],
-    ]);
-    await whenReady(child, async () => (await fetch(`${address}/health`)).ok);
-    return child;
-  };
-  let child = await launch();
+  const args = [
+    ...['--name', 'test', '--data-dir', join(folder.path, 'data')],
+    ...['--listen-client-urls', address, '--advertise-client-urls', address],
+    ...['--listen-peer-urls', peerAddress, '--initial-advertise-peer-urls', peerAddress],
+    ...['--initial-cluster', `test=${peerAddress}`, '--log-level', 'warn'],
+  ];
+  const healthy = async () => (await fetch(`${address}/health`)).ok;
+  const member = await startRestarting(binary, args, healthy);
   const client = new Etcd3({ hosts: address });
   return {
     address,
     client,
-    kill: async () => child.stop(),
-    pause: () => child.pause(),
-    resume: () => child.resume(),
-    async start() {
-      child = await launch();
-    },
+    ...member,
     async stop() {
       client.close();
-      await child.stop();
+      await member.kill();
       await folder.remove();
     },
   };

@@ -16,7 +16,9 @@ export async function underLoad(url: string, change: () => Promise<void>): Promi
       try {
         const answer = await postCall(url, 'whoami');
         const body = await answer.text();
-        if (answer.status !== 200) failures.push(`${answer.status} ${body}`);
+        // A JSON-RPC error comes with 200 too.
+        if (answer.status !== 200 || !body.includes('"result"'))
+          failures.push(`${answer.status} ${body}`);
       } catch (error) {
         failures.push(String(error));
       }

@@ -1,5 +1,6 @@
 /** Registers a server by REST and waits until Envoy carries calls to it. */
 import { eventually, type Mcpx } from './mcpx.js';
+import { startServer } from './servers.js';
 
 export interface TestRegistration {
   readonly name: string;
@@ -19,4 +20,13 @@ export async function register(mcpx: Mcpx, registration: TestRegistration): Prom
     const clusters = await (await fetch(`${mcpx.envoyAdmin}/clusters`)).text();
     return clusters.includes(`${registration.name}::${host}::health_flags::healthy`);
   });
+}
+
+/** Two services of each era: `legacy-a`, `legacy-b`, `modern-a`, `modern-b`. */
+export async function registerBothEras(mcpx: Mcpx): Promise<void> {
+  for (const era of ['legacy', 'modern'] as const)
+    for (const name of [`${era}-a`, `${era}-b`]) {
+      const { url } = await startServer({ era, name });
+      await register(mcpx, { name, url });
+    }
 }

@@ -1,6 +1,8 @@
 import { expect } from 'chai';
+import { startAdmin } from '../../../src/admin/admin.js';
 import { readiness } from '../../../src/admin/schemas.js';
 import type { SourceName } from '../../../src/fleet/fleet.js';
+import { silentLog } from '../../../src/log.js';
 import type { Hearing } from '../../../src/registry/registry.js';
 import { startOn, stateOf, stopAll } from './stage.js';
 
@@ -50,6 +52,23 @@ describe('the health of the control plane', () => {
     const told = readiness.parse(await answer.json());
     expect(told.status).to.equal('stale');
     expect(told.registries).to.deep.equal([{ source: 'file', state: 'connecting' }]);
+  });
+
+  it('/readyz is 503 from the moment it drains, and all else is still answered', async () => {
+    const state = stateOf();
+    const admin = await startAdmin(state, { host: '127.0.0.1', port: 0 }, silentLog);
+    if (!admin.ok) throw new Error(admin.problems[0]?.message);
+    const url = `http://127.0.0.1:${admin.value.port}`;
+    const watching = await fetch(`${url}/v1/exposed?watch=true`);
+    expect((await fetch(`${url}/readyz`)).status).to.equal(200);
+    admin.value.drain();
+    const answer = await fetch(`${url}/readyz`);
+    expect(answer.status).to.equal(503);
+    expect(await answer.text()).to.contain('stopping');
+    expect(await watching.text(), 'who watches goes elsewhere').to.contain('synced');
+    expect((await fetch(`${url}/healthz`)).status).to.equal(200);
+    expect((await fetch(`${url}/metrics`)).status).to.equal(200);
+    await admin.value.close();
   });
 
   it('/metrics is Prometheus text', async () => {

@@ -20,6 +20,7 @@ const registration = { name: 'claims', version: '1.0.0', url: 'http://127.0.0.1:
 const filled = (path: string) =>
   path
     .replace('{name}', 'claims')
+    .replace('{source}', 'file')
     .replace('/nodes/{id}', '/nodes/edge-1')
     .replace('{id}', '127.0.0.1:3000');
 
@@ -44,6 +45,8 @@ describe('/openapi.json', () => {
       '/v1/problems',
       '/v1/nodes',
       '/v1/nodes/{id}',
+      '/v1/registries',
+      '/v1/registries/{source}/accept',
       '/v1/exposed',
       '/healthz',
       '/readyz',

@@ -71,7 +71,7 @@ describe('the services of the admin API', () => {
     expect(await answer.text()).to.contain(reason);
   });
 
-  it('registers: 201 with a location the first time, 200 when it is replaced', async () => {
+  it('registers: 201 with a location the first time, 200 after that', async () => {
     const url = await startOn(stateOf());
     const first = await post(url, { ...claims, dependsOn: ['policy@^2'] });
     expect(first.status).to.equal(201);
@@ -82,7 +82,10 @@ describe('the services of the admin API', () => {
     expect(told.warnings.map(({ path }) => path)).to.deep.equal(['dependsOn']);
     const again = await post(url, claims);
     expect(again.status).to.equal(200);
-    expect(registered.parse(await again.json()).change).to.equal('replaced');
+    expect(registered.parse(await again.json()).change).to.equal('unchanged');
+    const other = await post(url, { ...claims, weight: 7 });
+    expect(other.status).to.equal(200);
+    expect(registered.parse(await other.json()).change).to.equal('replaced');
     expect((await fetch(`${url}/v1/services/claims`)).status).to.equal(200);
   });
 

@@ -1,16 +1,24 @@
 /** An admin API on a free loopback port, with state that a test can change under it. */
+import { isDeepStrictEqual } from 'node:util';
 import { failed, problem, succeeded, type Outcome, type Problem } from '../../../src/errors.js';
 import { startAdmin, type Admin } from '../../../src/admin/admin.js';
 import type { KindStatus, NodeStatus } from '../../../src/xds/nodes.js';
 import type { AdminState } from '../../../src/admin/state.js';
-import { defaultPolicy } from '../../../src/fleet/defaults.js';
+import type { BeliefStatus, Removal } from '../../../src/fleet/beliefs.js';
 import { emptyFleet } from '../../../src/fleet/fleet.js';
-import type { Fleet, Registration, Service, SourceName } from '../../../src/fleet/fleet.js';
+import type {
+  Catalogue,
+  Fleet,
+  Registration,
+  Service,
+  SourceName,
+} from '../../../src/fleet/fleet.js';
 import { Latest } from '../../../src/latest.js';
 import { silentLog } from '../../../src/log.js';
 import { createMetrics } from '../../../src/metrics.js';
 import { decodeRegistration } from '../../../src/registry/decode.js';
 import type { Hearing, Registry, Written } from '../../../src/registry/registry.js';
+import { catalogueOf, registration, serviceOf as mergedService } from '../fleet/registered.js';
 
 /** Keeps registrations in memory and shows them in the fleet at once. */
 class MemoryRegistry implements Registry {
@@ -33,7 +41,9 @@ class MemoryRegistry implements Registry {
     if (!decoded.ok) return Promise.resolve(decoded);
     const { value: registration, warnings } = decoded.value;
     const key = `${registration.name}/${registration.id}`;
-    const change = this.#held.has(key) ? 'replaced' : 'added';
+    const before = this.#held.get(key);
+    const again = isDeepStrictEqual(before, registration) ? 'unchanged' : 'replaced';
+    const change = before === undefined ? 'added' : again;
     this.#held.set(key, registration);
     this.fleet.set(withInstance(this.fleet.value, registration));
     return succeeded({ registration, change, warnings });
@@ -53,6 +63,10 @@ class MemoryRegistry implements Registry {
     return Promise.resolve(succeeded(gone.map(({ id }) => id)));
   }
 
+  keepRollout(): Promise<Outcome<void>> {
+    return Promise.resolve(succeeded(undefined));
+  }
+
   close(): Promise<void> {
     return Promise.resolve();
   }
@@ -65,36 +79,14 @@ function withInstance({ services }: Fleet, registration: Registration): Fleet {
 
 /** A service of one passing instance that was asked and offers one tool. */
 export function serviceOf(name: string, changes: Partial<Service> = {}): Service {
-  const instance = {
-    id: '127.0.0.1:3000',
-    source: 'file',
-    version: '1.0.0',
-    host: '127.0.0.1',
-    port: 3000,
-    tags: [],
-    metadata: {},
-    zone: '',
-    weight: 100,
-    priority: 0,
-    checkedBy: 'envoy',
-    passing: true,
-  } as const;
-  const tools = [{ name: 'look', title: 'Look', description: 'Looks at a thing' }];
-  const catalogue = {
+  const catalogue: Catalogue = {
+    ...catalogueOf(),
     eras: ['modern', 'legacy'],
     serverInfo: { name },
-    capabilities: { tools: {} },
-    instructions: undefined,
-    tools,
-    prompts: [],
-    resources: [],
-    resourceTemplates: [],
-  } as const;
+    tools: [{ name: 'look', title: 'Look', description: 'Looks at a thing' }],
+  };
   return {
-    ...defaultPolicy,
-    name,
-    path: '/mcp',
-    instances: [instance],
+    ...mergedService(registration({ name, host: '127.0.0.1' })),
     probe: { catalogue, failure: undefined },
     ...changes,
   };
@@ -118,7 +110,9 @@ export function nodeOf(id: string, changes: Partial<NodeStatus> = {}): NodeStatu
     address: '127.0.0.1:51000',
     connectedSince: Date.UTC(2026, 0, 2, 3, 4, 5),
     kinds: { cluster: holding, endpoint: holding, listener: holding, route: holding },
+    lagMs: 0,
     lastRefusal: undefined,
+    complaints: new Map(),
     ...changes,
   };
 }
@@ -127,6 +121,7 @@ export function nodeOf(id: string, changes: Partial<NodeStatus> = {}): NodeStatu
 export function refusingNode(id: string): NodeStatus {
   const { kinds } = nodeOf(id);
   return nodeOf(id, {
+    lagMs: 1_500,
     kinds: { ...kinds, listener: { ...holding, settled: true, refused: ['edge'] } },
     lastRefusal: { kind: 'listener', names: ['edge'], message: 'no such filter', at: 0 },
   });
@@ -136,6 +131,10 @@ type Stage = AdminState & {
   readonly registry: MemoryRegistry;
   readonly problemsNow: Latest<readonly Problem[]>;
   readonly nodesNow: Latest<readonly NodeStatus[]>;
+  /** What is held back of the file. */
+  readonly heldNow: Latest<BeliefStatus['held']>;
+  /** What was announced to be removed. */
+  readonly announced: Removal[];
 };
 
 export function stateOf(services: readonly Service[] = []): Stage {
@@ -143,9 +142,20 @@ export function stateOf(services: readonly Service[] = []): Stage {
   const registry = new MemoryRegistry(fleet);
   const problemsNow = new Latest<readonly Problem[]>([]);
   const nodesNow = new Latest<readonly NodeStatus[]>([]);
+  const heldNow = new Latest<BeliefStatus['held']>(undefined);
+  const announced: Removal[] = [];
   return {
     problemsNow,
     nodesNow,
+    heldNow,
+    announced,
+    beliefs: () => [{ source: 'file', since: 0, instances: 7, held: heldNow.value }],
+    accept() {
+      const { registrations = [] } = heldNow.value ?? {};
+      heldNow.set(undefined);
+      return registrations;
+    },
+    removing: (_, removal) => announced.push(removal),
     problems: () => problemsNow.value,
     nodes: () => nodesNow.value,
     ask: () => Promise.resolve(undefined),

@@ -97,15 +97,46 @@ describe('mcpx up, serve, filter and bootstrap', () => {
 
   it('prints a bootstrap as YAML or JSON', async () => {
     const actions = {
-      bootstrap: ({ node, xds }: { node: string; xds: { host: string; port: number } }) =>
-        Promise.resolve(`node: {id: ${node}}\nxds: "${xds.host}:${xds.port}"\n`),
+      bootstrap: ({ node, xds }: { node: string; xds: readonly object[] }) =>
+        Promise.resolve(`node: {id: ${node}}\nxds: ${JSON.stringify(xds)}\n`),
     };
+    const xds = [{ host: '10.0.0.5', port: 18_000 }];
     const words = ['bootstrap', '--role', 'edge', '--node', 'n1', '--xds', '10.0.0.5:18000'];
     const { out } = await mcpx(words, { actions });
-    expect(out).to.equal('node: {id: n1}\nxds: "10.0.0.5:18000"');
+    expect(out).to.equal(`node: {id: n1}\nxds: ${JSON.stringify(xds)}`);
     const json = await mcpx([...words, '--json'], { actions });
-    expect(JSON.parse(json.out)).to.deep.equal({ node: { id: 'n1' }, xds: '10.0.0.5:18000' });
+    expect(JSON.parse(json.out)).to.deep.equal({ node: { id: 'n1' }, xds });
     expect((await mcpx(['bootstrap', '--xds', 'nowhere'], { actions })).exitCode).to.equal(2);
     expect((await mcpx(['bootstrap', '--role', 'king'], { actions })).exitCode).to.equal(2);
   });
+
+  const replicas = [
+    { host: '10.0.0.5', port: 18_000 },
+    { host: 'xds.example', port: 18_001 },
+    { host: '::1', port: 18_002 },
+  ];
+  const lists: Readonly<Record<string, readonly string[]>> = {
+    'with commas': ['--xds', '10.0.0.5:18000, xds.example:18001,[::1]:18002'],
+    'one by one': ['--xds', '10.0.0.5:18000', '--xds', 'xds.example:18001', '--xds', '[::1]:18002'],
+    both: ['--xds', '10.0.0.5:18000,xds.example:18001', '--xds', '[::1]:18002'],
+  };
+  for (const [how, words] of Object.entries(lists))
+    it(`takes every replica of the control plane: ${how}`, async () => {
+      const seen: unknown[] = [];
+      const bootstrap = ({ xds }: { xds: readonly object[] }) =>
+        Promise.resolve(`n${seen.push(...xds)}`);
+      await mcpx(['bootstrap', ...words], { actions: { bootstrap } });
+      expect(seen).to.deep.equal(replicas);
+    });
+
+  for (const [list, word] of [
+    ['10.0.0.5:18000,', 'nothing'],
+    ['10.0.0.5:18000,nowhere', 'nowhere'],
+    ['a:1,b:2,a:1', 'a:1 twice'],
+  ] as const)
+    it(`refuses the list ${list}, naming what is wrong`, async () => {
+      const { exitCode, err } = await mcpx(['bootstrap', '--xds', list]);
+      expect(exitCode).to.equal(2);
+      expect(err).to.contain(word);
+    });
 });

@@ -3,7 +3,15 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { problem } from '../../../src/errors.js';
-import { nodeOf, refusingNode, serviceOf, startOn, stateOf, stopAll } from '../admin/stage.js';
+import {
+  holding,
+  nodeOf,
+  refusingNode,
+  serviceOf,
+  startOn,
+  stateOf,
+  stopAll,
+} from '../admin/stage.js';
 import { mcpx } from './stage.js';
 
 const url = 'http://127.0.0.1:3000/mcp';
@@ -54,7 +62,9 @@ describe('mcpx service', () => {
       (await mcpx(['service', 'list', '--json', '--admin', admin])).out,
     ) as { services: { versions: string[] }[] };
     expect(services[0]?.versions).to.deep.equal(['2.1.0']);
-    expect((await mcpx([...words, ...more])).out).to.contain('Replaced claims 2.1.0');
+    expect((await mcpx([...words, ...more])).out).to.contain('Unchanged: claims 2.1.0');
+    const other = await mcpx([...words, '--tag', 'us', '--admin', admin]);
+    expect(other.out).to.contain('Replaced claims 2.1.0');
   });
 
   it('names every wrong field at once', async () => {
@@ -130,13 +140,19 @@ describe('mcpx tools, fleet and problems', () => {
     expect(out).to.contain('one[2Jtwo three');
   });
 
-  it('fleet: shows who is in sync, and the words of a refusal', async () => {
+  it('fleet: shows who lags, whose answer is overdue, the words of a refusal', async () => {
     const state = stateOf();
-    state.nodesNow.set([nodeOf('edge-1'), refusingNode('edge-2')]);
+    const { kinds } = nodeOf('edge-0');
+    const slow = nodeOf('edge-0', {
+      lagMs: 65_000,
+      kinds: { ...kinds, cluster: { ...holding, settled: false, overdue: true } },
+    });
+    state.nodesNow.set([slow, nodeOf('edge-1'), refusingNode('edge-2')]);
     const env = { MCPX_ADMIN_URL: await startOn(state) };
     const { out } = await mcpx(['fleet'], { env });
-    expect(out).to.match(/edge-1 +1\.40\.0 +edge +2 cluster, .* +yes/);
-    expect(out).to.match(/edge-2 .* no +1970-01-01T00:00:00.000Z no such filter/);
+    expect(out).to.match(/edge-0 .* 65\.0 s, no answer/);
+    expect(out).to.match(/edge-1 +1\.40\.0 +edge +2 cluster, .* +none/);
+    expect(out).to.match(/edge-2 .* 1\.5 s +1970-01-01T00:00:00.000Z no such filter/);
     const one = await mcpx(['fleet', 'edge-2'], { env });
     expect(one.out).to.contain('Refused listener edge').and.contain('no such filter');
     expect((await mcpx(['fleet', 'edge-3'], { env })).exitCode).to.equal(1);

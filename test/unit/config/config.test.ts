@@ -67,6 +67,21 @@ describe('the configuration', () => {
     expect(read({ flags: both }).registry.file).to.equal('/fleet.yaml');
   });
 
+  it('holds back a sudden loss of half of five or more, for 30 s, unless told otherwise', () => {
+    expect(read({}).registry.suddenLoss).to.deep.equal({ share: '50%', least: 5, hold: '30s' });
+    const env = { MCPX_REGISTRY_SUDDEN_LOSS_SHARE: '100%', MCPX_REGISTRY_SUDDEN_LOSS_HOLD: '5m' };
+    expect(read({ env }).registry.suddenLoss).to.deep.equal({
+      share: '100%',
+      least: 5,
+      hold: '5m',
+    });
+    const suddenLoss = { share: '101%', least: 0, hold: 'soon' };
+    expect(complaints({ flags: { registry: { suddenLoss } } }).join('\n'))
+      .to.include('a percentage such as 50%')
+      .and.include('a duration such as 30s')
+      .and.include('registry.suddenLoss.least');
+  });
+
   it('puts the bridge socket where its path is short enough for a socket', () => {
     expect(read({ flags: { data: '/var/lib/mcpx' } }).bridgeSocket).to.equal(
       '/var/lib/mcpx/bridge.sock',
@@ -127,6 +142,17 @@ describe('the configuration', () => {
   });
 
   describe('mistakes', () => {
+    it('a key with nothing behind it: says what stands for its defaults', () => {
+      write('registry:\n  consul:\nlog:\n  level:\n');
+      const orElse = 'or take the key out.';
+      expect(complaints({ cwd })).to.deep.equal([
+        `registry.consul | registry.consul is empty: write {} there for its defaults, ${orElse}`,
+        `log.level | log.level is empty: give it a value, ${orElse}`,
+      ]);
+      write({ registry: { consul: {} } });
+      expect(read({ cwd }).registry.consul?.address).to.equal('http://127.0.0.1:8500');
+    });
+
     it('are told all at once, each with its path', () => {
       write({
         gateway: { port: 0 },

@@ -21,11 +21,18 @@ const everything = {
     etcd: { endpoints: ['http://10.0.0.2:2379', 'http://10.0.0.3:2379'], prefix: '/fleet' },
     write: 'consul',
     allowedTargets: ['10.0.0.0/8', 'fd00::/8'],
+    suddenLoss: { share: '30%', least: 3, hold: '5m' },
   },
   gateway: { host: '0.0.0.0', port: 1, allowedHosts: ['*'], allowedOrigins: ['https://a.example'] },
   admin: { host: '::1', port: 2 },
-  xds: { host: '10.0.0.4', port: 3 },
-  filter: { host: '10.0.0.5', port: 4, bridgePort: 5 },
+  xds: {
+    ...{ host: '10.0.0.4', port: 3 },
+    limits: {
+      ...{ streamsPerNode: 10, streamsPerAddress: 11, connectionsPerAddress: 12 },
+      ...{ namesPerSubscription: 13, admittedPerSecond: 14 },
+    },
+  },
+  filter: { host: '10.0.0.5', port: 4, bridgePort: 5, controlPlanes: ['http://10.0.0.6:8081'] },
   envoy: { binary: '/opt/envoy', concurrency: 6, adminPort: 7 },
   log: { level: 'debug' },
 };

@@ -1,20 +1,21 @@
 import { expect } from 'chai';
 import { Belief } from '../../../src/fleet/belief.js';
+import type { LossLimits } from '../../../src/fleet/absences.js';
 import type { Registered } from '../../../src/fleet/merge.js';
 import { registration, report } from './registered.js';
 
 const one = registration({ name: 'claims', id: 'one' });
 const two = registration({ name: 'policy', id: 'two', port: 3001 });
-const graceMs = 30_000;
+const limits: LossLimits = { share: 0.5, least: 5, holdMs: 30_000 };
 
 const says = (...registrations: Registered['registrations']) => report('consul', registrations);
 
-/** Heard to hold both. */
-function convinced(): Belief {
-  const belief = new Belief(undefined, graceMs);
-  belief.report(says(one, two));
-  belief.hearing('heard');
-  expect(named(belief)).to.deep.equal(['one', 'two']);
+/** Heard to hold these. */
+function convinced(...registrations: Registered['registrations']): Belief {
+  const belief = new Belief(undefined, limits);
+  belief.report(says(...registrations));
+  belief.hearing('heard', 0);
+  expect(named(belief)).to.have.lengthOf(registrations.length);
   return belief;
 }
 
@@ -22,51 +23,78 @@ function named(belief: Belief, now = 0): string[] | undefined {
   return belief.believed(now)?.registrations.map(({ id }) => id);
 }
 
+const heldIds = ({ held }: Belief) => held?.registrations.map(({ id }) => id);
+
+/** `count` instances, each of a service of its own. */
+const fleetOf = (count: number) =>
+  Array.from({ length: count }, (_, index) =>
+    registration({ name: `service-${index}`, id: String(index), port: 4000 + index }),
+  );
+
 describe('how far a registry is believed', () => {
   it('knows nothing until it was heard, unless an earlier run kept something', () => {
-    const belief = new Belief(undefined, graceMs);
+    const belief = new Belief(undefined, limits);
     belief.report(says(one));
     expect(named(belief)).to.equal(undefined);
-    expect(named(new Belief(says(two), graceMs))).to.deep.equal(['two']);
+    expect(named(new Belief(says(two), limits))).to.deep.equal(['two']);
   });
 
-  it('takes a registry at its word while it is heard, also that all is gone', () => {
-    const belief = convinced();
+  it('takes a registry at its word while it is heard, also that the few it held are gone', () => {
+    const belief = convinced(one, two);
     belief.report(says());
     expect(named(belief)).to.deep.equal([]);
     expect(belief.held).to.equal(undefined);
   });
 
   it('gives back the same report until something is learnt', () => {
-    const belief = convinced();
+    const belief = convinced(one, two);
     expect(belief.believed(1)).to.equal(belief.believed(2));
   });
 
+  it('gives back the very report of a registry that loses nothing', () => {
+    const belief = convinced(one);
+    const newest = says(one, two);
+    belief.report(newest);
+    expect(belief.believed(0)).to.equal(newest);
+  });
+
   it('believes a lost registry what is there, not what has gone', () => {
-    const belief = convinced();
-    belief.hearing('lost');
+    const belief = convinced(one, two);
+    belief.hearing('lost', 0);
     belief.report(says(two));
-    expect(named(belief)).to.deep.equal(['one', 'two']);
-    belief.report(says(two, { ...one, passing: false }));
-    expect(belief.believed(0)?.registrations[1]?.passing).to.equal(false);
-    belief.report(says(two));
-    belief.hearing('heard');
-    expect(named(belief)).to.deep.equal(['two']);
+    expect(named(belief)).to.have.members(['one', 'two']);
+    belief.report(says({ ...two, passing: false }));
+    expect(belief.believed(0)?.registrations.map(({ passing }) => passing)).to.include(false);
+    const three = registration({ name: 'later', id: 'three', port: 3002 });
+    belief.report(says(two, three));
+    expect(named(belief)).to.have.members(['one', 'two', 'three']);
+    belief.hearing('heard', 0);
+    expect(named(belief)).to.have.members(['two', 'three']);
+  });
+
+  it('knows since when it is heard, or is not', () => {
+    const belief = convinced(one);
+    belief.hearing('lost', 5);
+    belief.hearing('lost', 7);
+    expect(belief.since).to.equal(5);
+    belief.hearing('heard', 9);
+    expect(belief.since).to.equal(9);
   });
 
   describe('when it comes back empty after it was lost', () => {
     function emptied(): Belief {
-      const belief = convinced();
-      belief.hearing('lost');
+      const belief = convinced(one, two);
+      belief.hearing('lost', 0);
       belief.report(says());
-      belief.hearing('heard');
+      belief.hearing('heard', 0);
       return belief;
     }
 
-    it('holds what it held for the grace, then believes it', () => {
+    it('holds what it held, however few, then believes it', () => {
       const belief = emptied();
       expect(named(belief, 1_000)).to.deep.equal(['one', 'two']);
       expect(belief.held?.until).to.equal(31_000);
+      expect(belief.nextEnd).to.equal(31_000);
       expect(named(belief, 30_999)).to.deep.equal(['one', 'two']);
       expect(named(belief, 31_000)).to.deep.equal([]);
       expect(belief.held).to.equal(undefined);
@@ -87,41 +115,212 @@ describe('how far a registry is believed', () => {
 
     it('keeps policies that it no longer names as long', () => {
       const override = { era: 'legacy' } as const;
-      const belief = new Belief(undefined, graceMs);
-      belief.report(report('consul', [one], { claims: override }));
-      belief.hearing('heard');
+      const belief = new Belief(undefined, limits);
+      belief.report(report('consul', [one], { claims: override, elsewhere: override }));
+      belief.hearing('heard', 0);
       named(belief);
-      belief.hearing('lost');
+      belief.hearing('lost', 0);
+      belief.report(report('consul', [one]));
+      expect(belief.believed(0)?.policies.get('claims'), 'while it is lost').to.equal(override);
       belief.report(says());
-      belief.hearing('heard');
-      expect(belief.believed(0)?.policies.get('claims')).to.equal(override);
-      expect(belief.believed(graceMs)?.policies.size).to.equal(0);
+      belief.hearing('heard', 0);
+      expect([...(belief.believed(0)?.policies.keys() ?? [])]).to.deep.equal(['claims']);
+      expect(belief.believed(30_000)?.policies.size).to.equal(0);
     });
 
     it('holds anew when it is lost and empty once more', () => {
       const belief = emptied();
       named(belief, 0);
-      belief.hearing('lost');
+      belief.hearing('lost', 1_000);
       expect(named(belief, 40_000)).to.deep.equal(['one', 'two']);
-      belief.hearing('heard');
+      expect(belief.held?.until, 'nobody knows').to.equal(undefined);
+      expect(belief.nextEnd).to.equal(Infinity);
+      belief.hearing('heard', 50_000);
       expect(named(belief, 50_000)).to.deep.equal(['one', 'two']);
       expect(belief.held?.until).to.equal(80_000);
     });
 
+    it('does not count what had gone before it was lost', () => {
+      const belief = convinced(one, two, ...fleetOf(1));
+      belief.report(says(one, two));
+      named(belief, 1_000);
+      belief.hearing('lost', 2_000);
+      belief.report(says(two));
+      belief.hearing('heard', 3_000);
+      expect(named(belief, 3_000)).to.deep.equal(['two']);
+    });
+
     it('holds what an earlier run kept, when it was not heard at first', () => {
-      const belief = new Belief(says(one), graceMs);
-      belief.hearing('lost');
+      const belief = new Belief(says(one), limits);
+      belief.hearing('lost', 0);
       belief.report(says());
-      belief.hearing('heard');
+      belief.hearing('heard', 0);
       expect(named(belief)).to.deep.equal(['one']);
     });
 
-    it('holds nothing where the grace is zero', () => {
-      const belief = new Belief(says(one), 0);
-      belief.hearing('lost');
+    it('holds nothing where the hold is zero', () => {
+      const belief = new Belief(says(one), { ...limits, holdMs: 0 });
+      belief.hearing('lost', 0);
       belief.report(says());
-      belief.hearing('heard');
+      belief.hearing('heard', 0);
       expect(named(belief)).to.deep.equal([]);
+    });
+  });
+
+  describe('of a sudden loss while it is heard', () => {
+    const losses: readonly (readonly [number, number, boolean, string])[] = [
+      [10, 5, false, 'half of all: not more than the share'],
+      [10, 6, true, 'more than half'],
+      [10, 10, true, 'all'],
+      [5, 5, true, 'all, and the least number'],
+      [6, 4, false, 'most, but fewer than the least number'],
+      [1000, 500, false, 'many, but not more than the share'],
+    ];
+    for (const [of, lost, isHeld, what] of losses)
+      it(`${isHeld ? 'holds' : 'does not hold'} ${lost} of ${of}: ${what}`, () => {
+        const fleet = fleetOf(of);
+        const belief = convinced(...fleet);
+        belief.report(says(...fleet.slice(lost)));
+        expect(named(belief)).to.have.lengthOf(isHeld ? of : of - lost);
+        expect(heldIds(belief)?.length ?? 0).to.equal(isHeld ? lost : 0);
+      });
+
+    it('believes it once the registry has said so for the hold time', () => {
+      const fleet = fleetOf(10);
+      const belief = convinced(...fleet);
+      belief.report(says(...fleet.slice(6)));
+      expect(named(belief, 1_000)).to.have.lengthOf(10);
+      expect(belief.nextEnd).to.equal(31_000);
+      expect(named(belief, 31_000)).to.have.lengthOf(4);
+      expect(belief.nextEnd).to.equal(Infinity);
+    });
+
+    it('holds no longer what returns, and still the others', () => {
+      const fleet = fleetOf(10);
+      const belief = convinced(...fleet);
+      belief.report(says(...fleet.slice(6)));
+      named(belief);
+      belief.report(says(...fleet.slice(1)));
+      expect(named(belief)).to.have.lengthOf(10);
+      expect(heldIds(belief)).to.deep.equal(['0']);
+      expect(belief.held?.loss.registrations, 'what is told of it').to.have.lengthOf(6);
+      expect(belief.held?.loss.of).to.equal(10);
+    });
+
+    it('adds up quick losses, and takes back what went first', () => {
+      const fleet = fleetOf(10);
+      const belief = convinced(...fleet);
+      for (let lost = 1; lost <= 5; lost++) {
+        belief.report(says(...fleet.slice(lost)));
+        expect(named(belief, lost * 1_000)).to.have.lengthOf(10 - lost);
+      }
+      belief.report(says(...fleet.slice(6)));
+      expect(named(belief, 6_000)).to.have.lengthOf(10);
+      expect(named(belief, 30_999)).to.have.lengthOf(10);
+      expect(named(belief, 31_000), 'each after its own time').to.have.lengthOf(9);
+      expect(named(belief, 36_000)).to.have.lengthOf(4);
+    });
+
+    it('does not add up slow losses', () => {
+      const fleet = fleetOf(10);
+      const belief = convinced(...fleet);
+      for (let lost = 1; lost <= 10; lost++) {
+        belief.report(says(...fleet.slice(lost)));
+        expect(named(belief, lost * 10_000)).to.have.lengthOf(10 - lost);
+      }
+    });
+
+    it('takes newcomers of the same services for replacements, at once or soon after', () => {
+      const fleet = fleetOf(10);
+      const moved = fleet.map((each) => ({ ...each, id: `new-${each.id}`, host: '10.0.0.8' }));
+      const atOnce = convinced(...fleet);
+      atOnce.report(says(...moved));
+      expect(named(atOnce)?.join()).to.equal(moved.map(({ id }) => id).join());
+      const soon = convinced(...fleet);
+      for (let count = 1; count <= 10; count++) {
+        soon.report(says(...moved.slice(0, count - 1), ...fleet.slice(count)));
+        named(soon, count * 10);
+        soon.report(says(...moved.slice(0, count), ...fleet.slice(count)));
+        expect(named(soon, count * 10 + 5)).to.have.lengthOf(10);
+        expect(soon.held).to.equal(undefined);
+      }
+    });
+
+    it('takes an instance with other fields, or another id, for the same', () => {
+      const fleet = fleetOf(10);
+      const belief = convinced(...fleet);
+      belief.report(says(...fleet.map((each) => ({ ...each, id: `x${each.id}`, weight: 1 }))));
+      expect(named(belief)).to.have.lengthOf(10);
+      expect(belief.held).to.equal(undefined);
+    });
+
+    it('holds for longer when the registry is lost meanwhile', () => {
+      const fleet = fleetOf(10);
+      const belief = convinced(...fleet);
+      belief.report(says());
+      named(belief, 0);
+      belief.hearing('lost', 20_000);
+      expect(named(belief, 40_000)).to.have.lengthOf(10);
+      belief.hearing('heard', 50_000);
+      expect(named(belief, 50_000)).to.have.lengthOf(10);
+      expect(named(belief, 80_000)).to.have.lengthOf(0);
+    });
+
+    it('holds what an earlier run kept', () => {
+      const belief = new Belief(says(...fleetOf(10)), limits);
+      belief.report(says());
+      belief.hearing('heard', 0);
+      expect(named(belief)).to.have.lengthOf(10);
+      expect(named(belief, 30_000)).to.deep.equal([]);
+    });
+  });
+
+  describe('when the operator speaks', () => {
+    it('lets go of all that is held, and tells what that was', () => {
+      const fleet = fleetOf(10);
+      const belief = convinced(...fleet);
+      belief.report(says(...fleet.slice(6)));
+      named(belief);
+      expect(belief.accept().map(({ id }) => id)).to.deep.equal(['0', '1', '2', '3', '4', '5']);
+      expect(named(belief)).to.deep.equal(['6', '7', '8', '9']);
+      expect(belief.held).to.equal(undefined);
+      expect(belief.accept()).to.deep.equal([]);
+    });
+
+    it('doubts the next loss by itself after one was accepted', () => {
+      const fleet = fleetOf(20);
+      const belief = convinced(...fleet);
+      belief.report(says(...fleet.slice(11)));
+      named(belief);
+      belief.accept();
+      belief.report(says(...fleet.slice(15)));
+      expect(named(belief), '4 of 9').to.have.lengthOf(5);
+    });
+
+    it('lets go what is removed on purpose, and only that', () => {
+      const many = fleetOf(10).map((each) => ({ ...each, name: 'claims' }));
+      const others = fleetOf(3).map((each) => ({ ...each, host: '10.0.0.9', id: `o${each.id}` }));
+      const belief = convinced(...many, ...others);
+      belief.removing('claims', undefined, 0);
+      belief.report(says(...others));
+      expect(named(belief)).to.deep.equal(['o0', 'o1', 'o2']);
+      expect(belief.held).to.equal(undefined);
+    });
+
+    it('lets go the one instance that is removed on purpose', () => {
+      const fleet = fleetOf(6);
+      const belief = convinced(...fleet);
+      belief.removing('service-0', '0', 0);
+      belief.report(says());
+      expect(named(belief)).to.deep.equal(['1', '2', '3', '4', '5']);
+    });
+
+    it('forgets a removal that did not happen', () => {
+      const fleet = fleetOf(6);
+      const belief = convinced(...fleet);
+      belief.removing('service-0', undefined, 0);
+      belief.report(says());
+      expect(named(belief, 30_000)).to.have.lengthOf(6);
     });
   });
 });

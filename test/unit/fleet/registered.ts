@@ -40,7 +40,10 @@ export function report(
   registrations: readonly Registration[],
   policies: Readonly<Record<string, PolicyOverride>> = {},
 ): Report {
-  return { source, registrations, policies: new Map(Object.entries(policies)), problems: [] };
+  return {
+    ...{ source, registrations, policies: new Map(Object.entries(policies)) },
+    ...{ rollouts: new Map(), problems: [] },
+  };
 }
 
 /** What a modern server offers that has these tools. */

@@ -2,20 +2,10 @@ import { expect } from 'chai';
 import type { ExposedService } from '../../../src/fleet/exposed.js';
 import { decideBody, decideHead, type Decision, type Known } from '../../../src/mcp/decide.js';
 import type { OpenSession, UpstreamSession } from '../../../src/mcp/session.js';
+import { service as serviceOf } from './stage.js';
 
-const service = (name: string, more: Partial<ExposedService> = {}): ExposedService => ({
-  name,
-  eras: ['legacy', 'modern'],
-  capabilities: {},
-  instructions: undefined,
-  tools: [{ name: `${name}__run`, tool: 'run', definition: { name: 'run' } }],
-  prompts: [],
-  resources: [],
-  resourceTemplates: [],
-  available: true,
-  missing: undefined,
-  ...more,
-});
+const service = (name: string, more: Partial<ExposedService> = {}): ExposedService =>
+  serviceOf(name, ['legacy', 'modern'], more);
 
 const opened: OpenSession = {
   key: 'k',

@@ -3,25 +3,17 @@ import type { ExposedService } from '../../../src/fleet/exposed.js';
 import { readBody } from '../../../src/mcp/body.js';
 import { offerOf } from '../../../src/mcp/offer.js';
 import { answerList } from '../../../src/mcp/list.js';
+import { service as serviceOf } from './stage.js';
 
 const service = (name: string, count: number, more: Partial<ExposedService> = {}) =>
-  ({
-    name,
-    eras: ['legacy', 'modern'],
-    capabilities: {},
-    instructions: undefined,
-    prompts: [],
-    resources: [],
-    resourceTemplates: [],
-    available: true,
-    missing: undefined,
+  serviceOf(name, ['legacy', 'modern'], {
     tools: Array.from({ length: count }, (_, index) => ({
       name: `${name}__t${index}`,
       tool: `t${index}`,
       definition: { name: `t${index}`, inputSchema: { type: 'object' } },
     })),
     ...more,
-  }) satisfies ExposedService;
+  });
 
 const mapOf = (...services: readonly ExposedService[]) =>
   new Map(services.map((each) => [each.name, each]));

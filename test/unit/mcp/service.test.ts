@@ -35,6 +35,7 @@ const service = (name: string): string =>
     },
   })}\n`;
 const synced = '{"synced":true}\n';
+const originOf = ({ url }: LocalServer): string => new URL(url).origin;
 
 describe('watching the catalogue', () => {
   it('comes again after the stream ended, and keeps the last known meanwhile', async () => {
@@ -45,11 +46,45 @@ describe('watching the catalogue', () => {
       if (connections === 1) response.end(service('a') + service('b') + synced);
       else response.write(service('b') + synced);
     });
-    const catalogue = watchCatalogue(control.url, silentLog);
+    const catalogue = watchCatalogue([control.url], silentLog);
     const both = await catalogue.state.when(({ services }) => services.size === 2);
     expect(both.heard).to.equal(true);
     const one = await catalogue.state.when(({ services }) => services.size === 1);
     expect([...one.services.keys()]).to.deep.equal(['b']);
+    catalogue.close();
+    await control.close();
+  });
+
+  it('goes on at the next replica when one ends, and round to the first again', async () => {
+    const asked: string[] = [];
+    const replica = (name: string) =>
+      localServer((request, response: ServerResponse) => {
+        asked.push(`${name} ${request.url ?? ''}`);
+        response.writeHead(200).end(service(`${name}${asked.length}`) + synced);
+      });
+    const [one, two] = await Promise.all([replica('one'), replica('two')]);
+    const catalogue = watchCatalogue([originOf(one), `${originOf(two)}/`], silentLog);
+    const heard = async (name: string) =>
+      catalogue.state.when(({ services }) => services.size === 1 && services.has(name));
+    await heard('one1');
+    await heard('two2');
+    await heard('one3');
+    expect(asked.slice(0, 2)).to.deep.equal([
+      'one /v1/exposed?watch=true',
+      'two /v1/exposed?watch=true',
+    ]);
+    catalogue.close();
+    await Promise.all([one.close(), two.close()]);
+  });
+
+  it('goes on at the next replica when one is not there', async () => {
+    const gone = await localServer(() => undefined);
+    await gone.close();
+    const control = await localServer(
+      (_request, response) => void response.writeHead(200).write(service('a') + synced),
+    );
+    const catalogue = watchCatalogue([gone.url, control.url], silentLog);
+    await catalogue.state.when(({ services }) => services.has('a'));
     catalogue.close();
     await control.close();
   });
@@ -60,7 +95,7 @@ describe('watching the catalogue', () => {
       response.writeHead(200);
       for (const byte of bytes) response.write(Buffer.of(byte));
     });
-    const catalogue = watchCatalogue(control.url, silentLog);
+    const catalogue = watchCatalogue([control.url], silentLog);
     await catalogue.state.when(({ services }) => services.has('é'));
     catalogue.close();
     await control.close();

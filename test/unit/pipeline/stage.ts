@@ -48,6 +48,10 @@ class SpokenRegistry implements Registry {
     return this.put();
   }
 
+  keepRollout() {
+    return this.put();
+  }
+
   close(): Promise<void> {
     return Promise.resolve();
   }

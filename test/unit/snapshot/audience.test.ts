@@ -3,12 +3,21 @@ import { audienceOf } from '../../../src/snapshot/audience.js';
 
 describe('audience', () => {
   it('takes a node that says no role for an edge', () => {
-    expect(audienceOf(undefined)).to.equal('edge');
-    expect(audienceOf('edge')).to.equal('edge');
+    expect(audienceOf(undefined, undefined)).to.equal('edge');
+    expect(audienceOf('edge', 'claims')).to.equal('edge');
   });
 
-  it('serves nothing to a role it does not know', () => {
-    expect(audienceOf('sidecar')).to.equal(undefined);
-    expect(audienceOf('')).to.equal(undefined);
+  it('takes a sidecar for that of its service', () => {
+    expect(audienceOf('sidecar', 'claims')).to.equal('sidecar/claims');
+  });
+
+  it('knows no sidecar of nothing', () => {
+    expect(audienceOf('sidecar', undefined)).to.equal(undefined);
+    expect(audienceOf('sidecar', '')).to.equal(undefined);
+  });
+
+  it('has nothing for a role that nobody has', () => {
+    expect(audienceOf('admin', 'claims')).to.equal(undefined);
+    expect(audienceOf('', undefined)).to.equal(undefined);
   });
 });

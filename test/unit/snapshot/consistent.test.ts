@@ -1,7 +1,15 @@
 import { expect } from 'chai';
 import { inconsistencies } from '../../../src/snapshot/consistent.js';
 import type { EncodedResources } from '../../../src/snapshot/snapshot.js';
-import { assignment, edsCluster, listener, routes, snapshotOf, staticCluster } from './messages.js';
+import {
+  assignment,
+  edsCluster,
+  listener,
+  routes,
+  secret,
+  snapshotOf,
+  staticCluster,
+} from './messages.js';
 
 const whole: Partial<EncodedResources> = {
   cluster: [edsCluster('claims'), staticCluster('filter')],
@@ -38,6 +46,23 @@ describe('consistent', () => {
       'wants every cluster that a filter names',
       { cluster: [edsCluster('claims')] },
       ['listener.gateway → cluster "filter"'],
+    ],
+    [
+      'wants every secret that a TLS context names',
+      {
+        cluster: [edsCluster('claims', 0, 'upstream'), staticCluster('filter')],
+        listener: [listener('gateway', 'gateway', { processor: 'filter', secret: 'own' })],
+        secret: [secret('other')],
+      },
+      ['cluster.claims → secret "upstream"', 'listener.gateway → secret "own"'],
+    ],
+    [
+      'finds the secrets that TLS contexts name, and lets others lie',
+      {
+        cluster: [edsCluster('claims', 0, 'own'), staticCluster('filter')],
+        secret: [secret('other'), secret('own')],
+      },
+      [],
     ],
     [
       'asks for no cluster where a header names it',

@@ -10,14 +10,40 @@ import {
 const managerType =
   'envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager';
 
-/** An EDS cluster; `mark` makes versions differ. */
-export const edsCluster = (name: string, mark = 0): EncodedResource => ({
+const tlsType = 'envoy.extensions.transport_sockets.tls.v3';
+
+/** An EDS cluster; `mark` makes versions differ, and a secret gives it TLS. */
+export const edsCluster = (name: string, mark = 0, secret?: string): EncodedResource => ({
   name,
   bytes: encode('envoy.config.cluster.v3.Cluster', {
     name,
     type: 'EDS',
     connect_timeout: { seconds: 1 + mark },
     eds_cluster_config: { eds_config: { ads: {}, resource_api_version: 'V3' } },
+    ...(secret !== undefined && {
+      transport_socket: {
+        name: 'tls',
+        typed_config: any(`${tlsType}.UpstreamTlsContext`, { common_tls_context: taking(secret) }),
+      },
+    }),
+  }),
+});
+
+/** What a TLS context says that takes its certificate, and whom it trusts, by SDS. */
+const taking = (secret: string) => {
+  const sds_config = { ads: {}, resource_api_version: 'V3' } as const;
+  return { tls_certificate_sds_secret_configs: [{ name: secret, sds_config }] };
+};
+
+/** A certificate with its key, which here are any text. */
+export const secret = (name: string, key = 'a key'): EncodedResource => ({
+  name,
+  bytes: encode(`${tlsType}.Secret`, {
+    name,
+    tls_certificate: {
+      certificate_chain: { inline_string: `certificate of ${name}` },
+      private_key: { inline_string: key },
+    },
   }),
 });
 
@@ -48,7 +74,7 @@ export const assignment = (name: string, port = 1): EncodedResource => ({
 export const listener = (
   name: string,
   route: string,
-  { mark = 0, processor = '' } = {},
+  { mark = 0, processor = '', secret = '' } = {},
 ): EncodedResource => ({
   name,
   bytes: encode('envoy.config.listener.v3.Listener', {
@@ -56,6 +82,14 @@ export const listener = (
     stat_prefix: `mark-${mark}`,
     filter_chains: [
       {
+        ...(secret !== '' && {
+          transport_socket: {
+            name: 'tls',
+            typed_config: any(`${tlsType}.DownstreamTlsContext`, {
+              common_tls_context: taking(secret),
+            }),
+          },
+        }),
         filters: [
           {
             name: 'http',
@@ -104,6 +138,7 @@ export const encoded = (parts: Partial<EncodedResources>): EncodedResources => (
   cluster: [],
   endpoint: [],
   listener: [],
+  secret: [],
   route: [],
   ...parts,
 });

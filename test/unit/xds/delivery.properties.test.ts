@@ -2,7 +2,14 @@ import { expect } from 'chai';
 import fc from 'fast-check';
 import { inconsistencies } from '../../../src/snapshot/consistent.js';
 import { resourceKinds, type Snapshot } from '../../../src/snapshot/snapshot.js';
-import { assignment, edsCluster, listener, routes, snapshotOf } from '../snapshot/messages.js';
+import {
+  assignment,
+  edsCluster,
+  listener,
+  routes,
+  secret,
+  snapshotOf,
+} from '../snapshot/messages.js';
 import type { Variant } from '../../../src/xds/subscription.js';
 import { Proxy } from './proxy.js';
 
@@ -12,7 +19,10 @@ const mark = fc.nat({ max: 2 });
 /** A fleet in small: which services there are, how they look, and which are routed to. */
 const fleets = fc.record({
   services: fc.uniqueArray(
-    fc.record({ name: fc.constantFrom(...serviceNames), cluster: mark, endpoint: mark }),
+    fc.record({
+      name: fc.constantFrom(...serviceNames),
+      ...{ cluster: mark, endpoint: mark, secret: fc.option(mark) },
+    }),
     { selector: ({ name }) => name },
   ),
   routed: fc.subarray([...serviceNames]),
@@ -25,7 +35,12 @@ const render = ({ services, routed, marks, listeners }: SmallFleet): Snapshot =>
   const clusters = routed.filter((name) => services.some((service) => service.name === name));
   const processor = services.some(({ name }) => name === 'a') ? 'a' : '';
   return snapshotOf({
-    cluster: services.map(({ name, cluster }) => edsCluster(name, cluster)),
+    cluster: services.map(({ name, cluster, secret: own }) =>
+      edsCluster(name, cluster, own === null ? undefined : `of-${name}`),
+    ),
+    secret: services.flatMap(({ name, secret: own }) =>
+      own === null ? [] : [secret(`of-${name}`, `key ${own}`)],
+    ),
     endpoint: services.map(({ name, endpoint }) => assignment(name, endpoint + 1)),
     // One of the two waits for a cluster, the other for nothing.
     listener: listeners.map((name) =>
@@ -119,7 +134,7 @@ function behaves(variant: Variant): void {
         // Different bytes for everything: a refused removal has none, so nothing stays removed.
         const mended = render({
           ...last,
-          services: serviceNames.map((name) => ({ name, cluster: 5, endpoint: 5 })),
+          services: serviceNames.map((name) => ({ name, cluster: 5, endpoint: 5, secret: 5 })),
           marks: { listener: 5, route: 5 },
           listeners: ['gateway', 'bridge'],
         });

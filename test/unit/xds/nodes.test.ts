@@ -1,6 +1,6 @@
 import { expect } from 'chai';
 import { createMetrics } from '../../../src/metrics.js';
-import { Nodes, type Identity } from '../../../src/xds/nodes.js';
+import { Nodes, type Held, type Identity } from '../../../src/xds/nodes.js';
 
 const identity = (id: string): Identity => ({
   id,
@@ -9,7 +9,14 @@ const identity = (id: string): Identity => ({
   role: 'edge',
   address: '127.0.0.1:5',
 });
-const nothing = { kinds: () => ({}) };
+const nothing: Held = {
+  kinds: () => ({}),
+  resource: () => undefined,
+  count: 0,
+  behindSince: undefined,
+};
+const contentOf = (...names: readonly string[]) =>
+  new Map(names.map((name) => [name, { name, version: 'v1', bytes: Buffer.from(name) }]));
 const status = {
   acknowledged: 'v1',
   held: 3,
@@ -60,16 +67,18 @@ describe('nodes', () => {
 
   it('counts the streams of a node as they are, not as they were (point 40)', () => {
     const both = [identity('a'), identity('a')].map((each) => nodes.join(each, nothing));
-    expect(nodes.streamsOf('a')).to.equal(2);
+    expect(nodes.streamsOf(identity('a'))).to.equal(2);
+    const sidecar = { id: 'a', role: 'sidecar/claims' } as const;
+    expect(nodes.streamsOf(sidecar), 'nor those of another role').to.equal(0);
     for (const node of [...both, ...both]) nodes.leave(node);
-    expect(nodes.streamsOf('a')).to.equal(0);
-    expect(nodes.streamsOf('never seen')).to.equal(0);
+    expect(nodes.streamsOf(identity('a'))).to.equal(0);
+    expect(nodes.streamsOf(identity('never seen'))).to.equal(0);
   });
 
   it('keeps the last refusal with names, time and the words of Envoy (point 27)', () => {
     const node = nodes.join(identity('a'), nothing);
     now = 300;
-    node.refuse('cluster', ['claims'], 'no such extension');
+    node.refuse('cluster', contentOf('claims'), 'no such extension');
     const [listed] = nodes.list();
     expect(listed?.lastRefusal).to.deep.equal({
       kind: 'cluster',
@@ -79,14 +88,33 @@ describe('nodes', () => {
     });
   });
 
+  it('tells for how long a node has been behind, in ms', () => {
+    let behindSince: number | undefined = 250;
+    const held = Object.defineProperty({ ...nothing }, 'behindSince', { get: () => behindSince });
+    nodes.join(identity('a'), held);
+    now = 900;
+    expect(nodes.list()[0]?.lagMs).to.equal(650);
+    now = 250;
+    expect(nodes.list()[0]?.lagMs, 'it is behind from the first moment').to.equal(1);
+    behindSince = undefined;
+    expect(nodes.list()[0]?.lagMs).to.equal(0);
+  });
+
   it('makes a problem of each refused resource, until it is mended (points 27, 28)', () => {
     let refused: readonly string[] = ['claims'];
-    const node = nodes.join(identity('a'), { kinds: () => ({ cluster: { ...status, refused } }) });
-    node.refuse('cluster', ['claims'], 'no such extension');
+    const node = nodes.join(identity('a'), {
+      ...nothing,
+      kinds: () => ({ cluster: { ...status, refused } }),
+    });
+    node.refuse('cluster', contentOf('claims'), 'no such extension');
     const [problem, ...more] = nodes.problems();
     expect(more).to.be.empty;
     expect(problem?.code).to.equal('resource_refused');
-    expect(problem?.subject).to.deep.equal({ node: 'a', path: 'cluster.claims' });
+    expect(problem?.subject).to.deep.equal({
+      service: 'claims',
+      node: 'a',
+      path: 'cluster.claims',
+    });
     expect(problem?.message).to.contain('no such extension');
     refused = [];
     expect(nodes.problems()).to.be.empty;

@@ -1,6 +1,13 @@
 import { expect } from 'chai';
 import type { EncodedResources } from '../../../src/snapshot/snapshot.js';
-import { assignment, edsCluster, listener, routes, snapshotOf } from '../snapshot/messages.js';
+import {
+  assignment,
+  edsCluster,
+  listener,
+  routes,
+  secret,
+  snapshotOf,
+} from '../snapshot/messages.js';
 import type { Variant } from '../../../src/xds/subscription.js';
 import { Proxy } from './proxy.js';
 
@@ -158,6 +165,76 @@ function keeps(variant: Variant): void {
     const proxy = settled(variant);
     change(proxy, { listener: [listener('gateway', 'gateway', { mark: 1 })] });
     expect(news(proxy)).to.deep.equal(['listener +gateway', 'route +gateway']);
+  });
+
+  it('sends the secret of a new cluster after it, and the route last (points 19, 41)', () => {
+    const proxy = settled(variant);
+    change(proxy, {
+      cluster: [edsCluster('a'), edsCluster('b', 0, 'own')],
+      endpoint: [assignment('a'), assignment('b')],
+      secret: [secret('own')],
+      route: [routes('gateway', ['b'])],
+    });
+    expect(news(proxy)).to.deep.equal(['cluster +b']);
+    proxy.acknowledge('cluster');
+    expect(news(proxy)).to.deep.equal(['endpoint +b', 'secret +own']);
+    proxy.acknowledge('endpoint');
+    expect(news(proxy), 'the cluster has no certificate yet').to.deep.equal([]);
+    proxy.acknowledge('secret');
+    expect(news(proxy)).to.deep.equal(['route +gateway']);
+  });
+
+  it('sends the secrets of a changed cluster or listener again, after it (point 21)', () => {
+    const proxy = settled(variant);
+    const parts = {
+      cluster: [edsCluster('a', 0, 'client')],
+      listener: [listener('gateway', 'gateway', { secret: 'server' })],
+      secret: [secret('client'), secret('server')],
+    };
+    change(proxy, parts);
+    proxy.settle();
+    news(proxy);
+    change(proxy, { ...parts, cluster: [edsCluster('a', 1, 'client')] });
+    expect(news(proxy)).to.deep.equal(['cluster +a', 'endpoint +a', 'secret +client']);
+    proxy.settle();
+    const listeners = [listener('gateway', 'gateway', { secret: 'server', mark: 1 })];
+    change(proxy, { ...parts, cluster: [edsCluster('a', 1, 'client')], listener: listeners });
+    expect(news(proxy)).to.deep.equal(['listener +gateway', 'secret +server', 'route +gateway']);
+  });
+
+  it('sends a rotated secret by itself, while a cluster waits (points 23, 41)', () => {
+    const proxy = settled(variant);
+    const parts = { cluster: [edsCluster('a', 0, 'own')], secret: [secret('own', 'old')] };
+    change(proxy, parts);
+    proxy.settle();
+    news(proxy);
+    change(proxy, {
+      ...parts,
+      cluster: [edsCluster('a', 0, 'own'), edsCluster('b')],
+      endpoint: [assignment('a'), assignment('b')],
+    });
+    expect(news(proxy)).to.deep.equal(['cluster +b']);
+    change(proxy, {
+      cluster: [edsCluster('a', 0, 'own'), edsCluster('b')],
+      endpoint: [assignment('a'), assignment('b')],
+      secret: [secret('own', 'new')],
+    });
+    expect(news(proxy)).to.deep.equal(['secret +own']);
+  });
+
+  it('takes no secret away while a cluster that is held names it (point 20)', () => {
+    const proxy = settled(variant);
+    change(proxy, { cluster: [edsCluster('a', 0, 'own')], secret: [secret('own')] });
+    proxy.settle();
+    news(proxy);
+    change(proxy, { cluster: [edsCluster('a', 1)], secret: [] });
+    expect(news(proxy)).to.deep.equal(['cluster +a', 'endpoint +a']);
+    proxy.refuse('cluster');
+    proxy.settle();
+    expect(news(proxy), 'it goes on with the old cluster').to.deep.equal([]);
+    change(proxy, { cluster: [edsCluster('a', 2)], secret: [] });
+    proxy.settle();
+    expect(proxy.held.secret.size).to.equal(0);
   });
 
   it('lets endpoints pass while an unrelated cluster waits (point 23)', () => {

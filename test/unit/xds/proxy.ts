@@ -19,6 +19,8 @@ import type { Content, Variant } from '../../../src/xds/subscription.js';
 export const noWish = { subscribe: [], unsubscribe: [], held: new Map<string, string>() };
 export const noVerdict = { nonce: '', refused: false };
 
+const namingSecrets = ['cluster', 'listener'] as const;
+
 export class Proxy {
   readonly held = perKind(() => new Map<string, Resource>());
   readonly asked = perKind(() => new Set<string>());
@@ -126,15 +128,22 @@ export class Proxy {
     return kind === 'cluster' || kind === 'listener' || this.asked[kind].has(name);
   }
 
-  /** Clusters and listeners decide which endpoints and routes are asked for. */
+  /** Clusters and listeners decide which endpoints, secrets and routes are asked for. */
   #follow(kind: ResourceKind): void {
     if (kind !== 'cluster' && kind !== 'listener') return;
-    const follower = kind === 'cluster' ? 'endpoint' : 'route';
+    this.#ask(kind === 'cluster' ? 'endpoint' : 'route');
+    this.#ask('secret');
+  }
+
+  #ask(follower: ResourceKind): void {
     const named = new Set(
-      [...this.held[kind].values()].flatMap((resource) => {
-        const { assignment, routes } = referencesOf(kind, resource);
-        return assignment === undefined ? routes : [assignment];
-      }),
+      (['cluster', 'listener'] as const).flatMap((kind) =>
+        [...this.held[kind].values()].flatMap((resource) => {
+          const { assignment, routes, secrets } = referencesOf(kind, resource);
+          if (follower === 'secret') return secrets;
+          return follower === 'route' ? routes : (assignment ?? []);
+        }),
+      ),
     );
     const asked = this.asked[follower];
     const subscribe = [...named].filter((name) => !asked.has(name));
@@ -179,7 +188,9 @@ export class Proxy {
       const leaving = this.waiting.get('cluster')?.content;
       const stays = leaving?.has(name) !== true || leaving.get(name) !== undefined;
       if (!this.held[kind].has(resource.name)) expect(stays, `${name} is leaving`).to.be.true;
-      const { assignment } = referencesOf('cluster', cluster!);
+      const { assignment, secrets } = referencesOf('cluster', cluster!);
+      for (const secret of secrets)
+        expect(this.held.secret.has(secret), `secret ${secret} of ${name}`).to.be.true;
       if (assignment !== undefined)
         expect(this.held.endpoint.has(assignment), `endpoints of ${name}`).to.be.true;
     }
@@ -187,10 +198,16 @@ export class Proxy {
 
   #checkRemoval(kind: ResourceKind, name: string): void {
     expect(this.snapshot?.resources[kind].has(name), `${kind} ${name} is still there`).to.be.false;
-    if (kind !== 'cluster' || this.#mayLoseClusters) return;
-    for (const other of ['listener', 'route'] as const)
-      for (const resource of [...this.held[other].values(), ...this.#inFlight(other)])
-        expect(referencesOf(other, resource).clusters, 'named by nothing').to.not.include(name);
+    if (this.#mayLoseClusters || (kind !== 'cluster' && kind !== 'secret')) return;
+    // Of a secret that it never had, it may hear at any time that there is none.
+    if (kind === 'secret' && !this.held.secret.has(name)) return;
+    const from = kind === 'cluster' ? (['listener', 'route'] as const) : namingSecrets;
+    for (const other of from)
+      for (const resource of [...this.held[other].values(), ...this.#inFlight(other)]) {
+        const { clusters, secrets } = referencesOf(other, resource);
+        const named = kind === 'cluster' ? clusters : secrets;
+        expect(named, 'named by nothing').to.not.include(name);
+      }
   }
 
   #inFlight(kind: ResourceKind): Resource[] {
@@ -200,5 +217,5 @@ export class Proxy {
 }
 
 function perKind<T>(make: () => T): Record<ResourceKind, T> {
-  return { cluster: make(), endpoint: make(), listener: make(), route: make() };
+  return { cluster: make(), endpoint: make(), listener: make(), secret: make(), route: make() };
 }

@@ -3,12 +3,20 @@ import type { EncodedResources, ResourceKind } from '../../../src/snapshot/snaps
 import { changesBetween } from '../../../src/xds/changes.js';
 import { Delivery } from '../../../src/xds/delivery.js';
 import { sharedNumbering } from '../../../src/xds/response.js';
-import { assignment, edsCluster, listener, routes, snapshotOf } from '../snapshot/messages.js';
+import {
+  assignment,
+  edsCluster,
+  listener,
+  routes,
+  secret,
+  snapshotOf,
+} from '../snapshot/messages.js';
 
 const makers = {
   cluster: edsCluster,
   endpoint: assignment,
   listener: (name: string, mark = 0) => listener(name, name, { mark }),
+  secret: (name: string, mark = 0) => secret(name, `key ${mark}`),
   route: (name: string, mark = 0) => routes(name, [], mark),
 };
 
@@ -131,7 +139,7 @@ describe('the state of the world', () => {
       });
     });
 
-  for (const kind of ['endpoint', 'route'] as const)
+  for (const kind of ['endpoint', 'secret', 'route'] as const)
     describe(`of ${kind}s`, () => {
       it('is only what changed of the named (points 11, 12)', () => {
         const client = new Client(kind, 'a b c');

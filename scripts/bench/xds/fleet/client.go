@@ -26,6 +26,16 @@ type holding struct {
 	port    uint32
 }
 
+// A conduct is how a client answers what it is sent.
+type conduct = int32
+
+const (
+	good conduct = iota
+	stopsReading
+	neverAcknowledges
+	refusesAll
+)
+
 // A client behaves as Envoy does: it takes all clusters, asks for the endpoints of each by
 // name, acknowledges everything, and brings along what it held when it comes back.
 type client struct {
@@ -36,6 +46,8 @@ type client struct {
 	// By resource id; see names.
 	held  [2][]holding
 	count [2]int
+	// How it answers from now on; a conduct.
+	conduct atomic.Int32
 
 	// The message that is arriving.
 	current kind
@@ -109,8 +121,14 @@ func (client *client) resource(bytes []byte) {
 // end acknowledges the message, and asks for the endpoints of new clusters.
 func (client *client) end() {
 	client.fleet.responses[client.current].Add(1)
-	acknowledgement := request{kind: client.current, nonce: client.nonce}
-	client.conn.send(acknowledgement.encode())
+	conduct := client.conduct.Load()
+	if conduct == stopsReading {
+		select {}
+	}
+	if conduct != neverAcknowledges {
+		answer := request{kind: client.current, nonce: client.nonce, refused: conduct == refusesAll}
+		client.conn.send(answer.encode())
+	}
 	if len(client.added) > 0 {
 		wish := request{kind: endpoints, subscribe: client.added}
 		client.conn.send(wish.encode())
@@ -220,6 +238,15 @@ func (fleet *fleet) connect() {
 		})
 	}
 	opened.Wait()
+}
+
+// turn makes every tenth client hostile, each third of them in another way.
+func (fleet *fleet) turn() (hostile int) {
+	for index := 0; index < len(fleet.clients); index += 10 {
+		fleet.clients[index].conduct.Store([]conduct{stopsReading, neverAcknowledges, refusesAll}[hostile%3])
+		hostile++
+	}
+	return hostile
 }
 
 func (fleet *fleet) disconnect() {

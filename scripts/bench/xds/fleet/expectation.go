@@ -6,7 +6,7 @@ import (
 	"time"
 )
 
-// An expectation is a state that every client is to reach, and when each did.
+// An expectation is a state that every good client is to reach, and when each did.
 type expectation struct {
 	// Asked after each message of a client, until it says yes.
 	met   func(*client) bool
@@ -22,13 +22,17 @@ func (fleet *fleet) expect(met func(*client) bool) *expectation {
 		met: met, begun: time.Now(),
 		took: make([]time.Duration, len(fleet.clients)), done: make(chan struct{}),
 	}
-	awaited.left.Store(int64(len(fleet.clients)))
+	for _, client := range fleet.clients {
+		if client.conduct.Load() == good {
+			awaited.left.Add(1)
+		}
+	}
 	fleet.awaited.Store(awaited)
 	return awaited
 }
 
 func (awaited *expectation) look(client *client) {
-	if awaited.took[client.index] > 0 || !awaited.met(client) {
+	if client.conduct.Load() != good || awaited.took[client.index] > 0 || !awaited.met(client) {
 		return
 	}
 	awaited.took[client.index] = time.Since(awaited.begun)
@@ -45,6 +49,17 @@ func (awaited *expectation) wait(limit time.Duration) bool {
 	case <-time.After(limit):
 		return false
 	}
+}
+
+// arrivals are the times of all good clients.
+func (awaited *expectation) arrivals() []time.Duration {
+	var arrivals []time.Duration
+	for _, took := range awaited.took {
+		if took > 0 {
+			arrivals = append(arrivals, took)
+		}
+	}
+	return arrivals
 }
 
 func (awaited *expectation) last() time.Duration {

@@ -14,10 +14,20 @@ import (
 	"time"
 )
 
+const hostileChanges = 60
+
 // Registering is the answer to --register: what one service more costs.
 type registering struct {
 	*changes
 	BytesPer float64 `json:"bytesPerClient"`
+}
+
+// Hostility is the answer to --hostile: what single changes cost the good clients, when all
+// are good, and when every tenth is hostile.
+type hostility struct {
+	Hostile int      `json:"hostile"`
+	Without *changes `json:"without"`
+	With    *changes `json:"with"`
 }
 
 func main() {
@@ -30,6 +40,7 @@ func main() {
 	churn := flag.Duration("churn", 0, "how long 200 changes a second are made; 0: not at all")
 	limit := flag.Duration("limit", 20*time.Second, "how long anything is waited for")
 	register := flag.Int("register", 0, "register so many services, and nothing else")
+	hostile := flag.Bool("hostile", false, "turn every tenth client hostile, and nothing else")
 	version := flag.Bool("version", false, "say which Go built it, and nothing else")
 	flag.Parse()
 	if *version {
@@ -50,9 +61,12 @@ func main() {
 		limit: *limit, port: firstChangedPort,
 	}
 	var report any
-	if *register > 0 {
+	switch {
+	case *register > 0:
 		report = run.registering(*register)
-	} else {
+	case *hostile:
+		report = run.hostility()
+	default:
 		report = run.all(*churn)
 	}
 	if err := json.NewEncoder(os.Stdout).Encode(report); err != nil {
@@ -91,4 +105,21 @@ func (run *scenario) registering(count int) *registering {
 	}
 	each := float64(run.fleet.bytes.Load()-bytes) / float64(count) / float64(len(run.fleet.clients))
 	return &registering{taken, each}
+}
+
+func (run *scenario) hostility() *hostility {
+	if run.cold() == nil {
+		return nil
+	}
+	run.change(10, 10, 0)
+	// As many of both, or one has more of the rare slow ones than the other.
+	without := run.change(hostileChanges, hostileChanges, 0)
+	turned := run.fleet.turn()
+	// The first finds them reading; from then on they are as they are.
+	run.change(3, 3, 0)
+	with := run.change(hostileChanges, hostileChanges, 0)
+	if without == nil || with == nil {
+		return nil
+	}
+	return &hostility{turned, without, with}
 }

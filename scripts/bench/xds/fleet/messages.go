@@ -15,6 +15,7 @@ type request struct {
 	// Above 0 in the first request of a stream.
 	node      int
 	nonce     string
+	refused   bool
 	subscribe []string
 	held      map[string]string
 }
@@ -34,6 +35,10 @@ func (request request) encode() []byte {
 	}
 	if request.nonce != "" {
 		message = text(message, 6, request.nonce)
+	}
+	if request.refused {
+		// A google.rpc.Status.
+		message = text(message, 7, string(text(nil, 2, "not this one")))
 	}
 	return message
 }

@@ -25,9 +25,11 @@ type span struct {
 
 // changes are single ones, each after the one before had come to rest.
 type changes struct {
-	Count       int     `json:"count"`
-	P50Ms       float64 `json:"p50Ms"`
-	P99Ms       float64 `json:"p99Ms"`
+	Count int     `json:"count"`
+	P50Ms float64 `json:"p50Ms"`
+	P99Ms float64 `json:"p99Ms"`
+	// Over the clients for each change, of which the median: one slow change does not decide.
+	EachP99Ms   float64 `json:"eachP99Ms"`
 	LastMs      float64 `json:"lastMs"`
 	ProcessorMs float64 `json:"processorMs"`
 }
@@ -110,7 +112,7 @@ func (run *scenario) reconnect() *span {
 
 // change makes at least as many changes as told, and goes on while they are quick.
 func (run *scenario) change(least int, most int, enough time.Duration) *changes {
-	var arrivals, lasts []time.Duration
+	var arrivals, lasts, each []time.Duration
 	processor, begun := run.server.processor(), time.Now()
 	count := 0
 	for ; count < least || (count < most && time.Since(begun) < enough); count++ {
@@ -121,7 +123,9 @@ func (run *scenario) change(least int, most int, enough time.Duration) *changes 
 		if !expected.wait(run.limit) {
 			return nil
 		}
-		arrivals = append(arrivals, expected.took...)
+		arrived := expected.arrivals()
+		each = append(each, quantile(arrived, 0.99))
+		arrivals = append(arrivals, arrived...)
 		lasts = append(lasts, expected.last())
 		run.server.quiet()
 	}
@@ -129,6 +133,7 @@ func (run *scenario) change(least int, most int, enough time.Duration) *changes 
 		Count:       count,
 		P50Ms:       milliseconds(quantile(arrivals, 0.5)),
 		P99Ms:       milliseconds(quantile(arrivals, 0.99)),
+		EachP99Ms:   milliseconds(quantile(each, 0.5)),
 		LastMs:      milliseconds(quantile(lasts, 0.5)),
 		ProcessorMs: milliseconds(run.server.processor()-processor) / float64(count),
 	}

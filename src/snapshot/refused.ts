@@ -1,0 +1,72 @@
+/**
+ * A snapshot without what Envoy is known to refuse: each such resource in its
+ * last good form, or left out with what belongs to it. So one bad service
+ * keeps back no other, and an Envoy that starts never meets the bad bytes.
+ *
+ * What others cannot do without, and has no last good form, stays as it is: to
+ * leave it out would take from every Envoy what perhaps one of them refuses.
+ */
+import { inconsistencies } from './consistent.js';
+import { referencesOf } from './references.js';
+import { snapshotWith, type Resource, type ResourceKind, type Snapshot } from './snapshot.js';
+
+/** A form of a resource that is known to be refused. */
+export interface RefusedForm {
+  readonly kind: ResourceKind;
+  readonly name: string;
+  readonly version: string;
+  /** The last form that was accepted, if there was one. */
+  readonly good: Resource | undefined;
+}
+
+/** `wanted` itself where nothing of it is refused. It must be consistent, and the result is. */
+export function withoutRefused(wanted: Snapshot, refused: readonly RefusedForm[]): Snapshot {
+  const present = refused.filter((form) => isIn(wanted, form)).map((form) => judged(form, refused));
+  if (present.length === 0) return wanted;
+  const together = exchanged(wanted, present);
+  if (inconsistencies(together, wanted).length === 0) return together;
+  return present.reduce((snapshot, form) => {
+    const next = exchanged(snapshot, [form]);
+    return inconsistencies(next, snapshot).length === 0 ? next : snapshot;
+  }, wanted);
+}
+
+/** Is it this very form that the snapshot holds? */
+export function isIn(snapshot: Snapshot, { kind, name, version }: RefusedForm): boolean {
+  return snapshot.resources[kind].get(name)?.version === version;
+}
+
+/** What was good once and is refused by now is no good form. */
+function judged(form: RefusedForm, refused: readonly RefusedForm[]): RefusedForm {
+  const { kind, name, good } = form;
+  const isRefused = refused.some(
+    (other) => other.kind === kind && other.name === name && other.version === good?.version,
+  );
+  return isRefused ? { ...form, good: undefined } : form;
+}
+
+type Exchanges = Record<ResourceKind, Map<string, Resource | undefined>>;
+
+function exchanged(wanted: Snapshot, refused: readonly RefusedForm[]): Snapshot {
+  const exchanges: Exchanges = {
+    cluster: new Map(),
+    endpoint: new Map(),
+    listener: new Map(),
+    secret: new Map(),
+    route: new Map(),
+  };
+  const leftOut = new Set<string>();
+  for (const { kind, name, good } of refused)
+    if (good) exchanges[kind].set(name, good);
+    else if (kind === 'cluster' || kind === 'endpoint') leftOut.add(name);
+  for (const name of leftOut) leaveOut(name, wanted, exchanges);
+  return snapshotWith(wanted, exchanges);
+}
+
+/** A cluster and its assignment, which bear the same name, go together. */
+function leaveOut(name: string, { resources }: Snapshot, exchanges: Exchanges): void {
+  const cluster = resources.cluster.get(name);
+  exchanges.cluster.set(name, undefined);
+  const assignment = cluster && referencesOf('cluster', cluster).assignment;
+  exchanges.endpoint.set(assignment ?? name, undefined);
+}

@@ -1,0 +1,59 @@
+/**
+ * Who a client may say it is. With mutual TLS on, a node is only what its
+ * certificate says: `spiffe://<trust domain>/edge` is an edge, and
+ * `spiffe://<trust domain>/<service>` the sidecar of that service. Its node.id
+ * it chooses itself; it cannot use up the streams of a node of another role.
+ */
+import type { Audience } from '../snapshot/audience.js';
+
+/** Whoever a client's certificate says it is. */
+export interface Peer {
+  /** Its SPIFFE ID; undefined where the certificate carries none, or more than one. */
+  readonly id: string | undefined;
+  /** When the certificate ends. */
+  readonly expiresAt: number;
+}
+
+/** `any`: what a client says of itself is believed, as on loopback without TLS. */
+export type IdentityPolicy = 'any' | { readonly trustDomain: string };
+
+/** What speaks against this peer being this audience now, and what to do; undefined: nothing. */
+export function objection(
+  policy: IdentityPolicy,
+  peer: Peer | undefined,
+  { audience, now }: { readonly audience: Audience; readonly now: number },
+): string | undefined {
+  if (peer && peer.expiresAt <= now)
+    return (
+      `the client certificate ended at ${new Date(peer.expiresAt).toISOString()}: ` +
+      'connect again with a renewed one'
+    );
+  if (policy === 'any') return undefined;
+  const wanted = spiffeIdOf(policy.trustDomain, audience);
+  if (peer?.id === wanted) return undefined;
+  const shown = peer ? `the one shown is ${peer.id ?? 'without one SPIFFE ID'}` : 'none was shown';
+  return (
+    `node.metadata says ${audience}, which takes a client certificate for ` +
+    `${wanted ?? 'nobody'}, and ${shown}: give this Envoy the certificate of its role, or mend ` +
+    'role and service in its bootstrap'
+  );
+}
+
+/** `edge` → `spiffe://example.org/edge`, `sidecar/claims` → `spiffe://example.org/claims`. */
+function spiffeIdOf(trustDomain: string, audience: Audience): string | undefined {
+  if (audience === 'edge') return `spiffe://${trustDomain}/edge`;
+  const service = audience.slice('sidecar/'.length);
+  // A service of that name would be the edge, if it got a certificate.
+  return service === 'edge' ? undefined : `spiffe://${trustDomain}/${service}`;
+}
+
+/**
+ * The one SPIFFE ID among the names of a certificate, as Node writes them:
+ * `DNS:a, URI:spiffe://b`, where a name with a comma or a quote stands in quotes.
+ */
+export function spiffeIdIn(subjectAltName: string | undefined): string | undefined {
+  const names = subjectAltName?.match(/(?:"(?:[^"\\]|\\.)*"|[^",])+/g) ?? [];
+  const uris = names.map((name) => name.trim()).filter((name) => name.startsWith('URI:'));
+  const [, id] = /^URI:(spiffe:\/\/[a-z0-9._-]+(?:\/[A-Za-z0-9._-]+)+)$/.exec(uris[0] ?? '') ?? [];
+  return uris.length === 1 ? id : undefined;
+}

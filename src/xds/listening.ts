@@ -1,0 +1,154 @@
+/**
+ * The port that Envoys connect to, plain or with mutual TLS. It is a server of
+ * our own, because the one of grpc-js has a backlog too short for a fleet that
+ * reconnects at once, and so that new certificates take effect on the next
+ * connection while those that stand go on with the old ones.
+ */
+import { createServer, type AddressInfo, type Server, type Socket } from 'node:net';
+import {
+  createServer as createTlsServer,
+  type SecureContextOptions,
+  type Server as TlsServer,
+} from 'node:tls';
+import { failed, problem, reasonOf, succeeded, type Outcome } from '../errors.js';
+import type { Latest } from '../latest.js';
+import type { Log } from '../log.js';
+import type { Metrics } from '../metrics.js';
+import type { Limits } from './limits.js';
+
+/** PEM, each; `ca` says whose client certificates are let in. */
+export interface TlsMaterial {
+  readonly cert: string;
+  readonly key: string;
+  readonly ca: string;
+}
+
+export interface ListeningOptions {
+  readonly host: string;
+  /** 0: any free port. */
+  readonly port: number;
+  /** Undefined: without TLS. */
+  readonly tls?: Latest<TlsMaterial> | undefined;
+  readonly limits: Limits;
+  readonly metrics: Metrics;
+  readonly log: Log;
+}
+
+export interface Listening {
+  readonly port: number;
+  /** Takes in nobody any more; connections that stand go on. */
+  close(): void;
+}
+
+const contextOf = (material: TlsMaterial): SecureContextOptions => ({
+  ...material,
+  minVersion: 'TLSv1.3',
+});
+
+const backlog = 4096;
+const handshakeTimeout = 10_000;
+
+/** Problems: `port_in_use`, `config_invalid`. */
+export async function listen(
+  options: ListeningOptions,
+  connected: (socket: Socket) => void,
+): Promise<Outcome<Listening>> {
+  const made = options.tls ? secured(options, options.tls, connected) : plain(connected);
+  if (!made.ok) return made;
+  const { server, stop } = made.value;
+  server.prependListener('connection', limited(options));
+  const port = await bound(server, options);
+  if (!port.ok) {
+    stop();
+    return port;
+  }
+  const close = () => {
+    stop();
+    server.close();
+  };
+  return succeeded({ port: port.value, close });
+}
+
+interface Made {
+  readonly server: Server;
+  /** Listens to new material no more. */
+  readonly stop: () => void;
+}
+
+function plain(connected: (socket: Socket) => void): Outcome<Made> {
+  const admit = (socket: Socket) => {
+    if (!socket.destroyed) connected(socket);
+  };
+  return succeeded({ server: createServer({ noDelay: true }, admit), stop: () => undefined });
+}
+
+function secured(
+  { metrics, log }: ListeningOptions,
+  tls: Latest<TlsMaterial>,
+  connected: (socket: Socket) => void,
+): Outcome<Made> {
+  let server: TlsServer;
+  try {
+    server = createTlsServer({
+      ...contextOf(tls.value),
+      ...{ requestCert: true, rejectUnauthorized: true },
+      ...{ ALPNProtocols: ['h2'], handshakeTimeout, noDelay: true },
+    });
+  } catch (error) {
+    const message = `The TLS material of xDS cannot be used: ${reasonOf(error)}. Renew it.`;
+    return failed(problem('config_invalid', { path: 'xds' }, message));
+  }
+  server.on('secureConnection', connected);
+  server.on('tlsClientError', (error, { remoteAddress: address }) => {
+    metrics.refusedStreams.inc({ reason: 'tls' });
+    const reason = reasonOf(error);
+    log.warn({ address, reason }, 'refused a TLS connection to xDS: look at its certificate');
+  });
+  const stop = tls.subscribe((material) => {
+    try {
+      server.setSecureContext(contextOf(material));
+    } catch (error) {
+      const reason = reasonOf(error);
+      log.error({ reason }, 'new TLS material of xDS cannot be used and the old stays: renew it');
+    }
+  });
+  return succeeded({ server, stop });
+}
+
+/** Also of those who never say a word, an address may have only so many. */
+function limited({ limits, metrics, log }: ListeningOptions): (socket: Socket) => void {
+  const open = new Map<string, number>();
+  const count = (address: string, difference: 1 | -1): number => {
+    const connections = (open.get(address) ?? 0) + difference;
+    if (connections > 0) open.set(address, connections);
+    else open.delete(address);
+    return connections;
+  };
+  return (socket) => {
+    const { remoteAddress: address = '' } = socket;
+    socket.once('close', () => count(address, -1));
+    if (count(address, 1) <= limits.connectionsPerAddress) return;
+    metrics.refusedStreams.inc({ reason: 'too much' });
+    log.warn({ address }, 'refused a connection to xDS: this address has too many open');
+    socket.destroy();
+  };
+}
+
+async function bound(server: Server, { host, port }: ListeningOptions): Promise<Outcome<number>> {
+  try {
+    await new Promise<void>((resolve, reject) => {
+      server.once('error', reject);
+      server.listen({ host, port, backlog }, () => {
+        server.off('error', reject);
+        resolve();
+      });
+    });
+    return succeeded((server.address() as AddressInfo).port);
+  } catch (error) {
+    const inUse = (error as NodeJS.ErrnoException).code === 'EADDRINUSE';
+    const what = inUse ? 'is already in use' : `cannot be listened on (${reasonOf(error)})`;
+    const advice = 'Stop what listens there, or set another one: `xds.port` in mcpx.yaml.';
+    const message = `Port ${port} of ${host}, for xDS, ${what}. ${advice}`;
+    return failed(problem(inUse ? 'port_in_use' : 'config_invalid', { path: 'xds.port' }, message));
+  }
+}

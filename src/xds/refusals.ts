@@ -1,0 +1,184 @@
+/**
+ * Verdicts on single forms of resources: which are known to be refused, and so
+ * are sent to nobody any more. One refusal is enough, because an Envoy that
+ * starts must not meet what another has just refused; one acceptance outweighs
+ * all refusals. A node that refuses more than it holds is itself what is
+ * wrong, and convicts nothing.
+ */
+import { Latest } from '../latest.js';
+import type { Audience } from '../snapshot/audience.js';
+import type { RefusedForm } from '../snapshot/refused.js';
+import type { Resource, ResourceKind } from '../snapshot/snapshot.js';
+import type { Content } from './subscription.js';
+
+/** A form that is known to be refused, by whom and why. */
+export interface Verdict extends RefusedForm {
+  readonly audience: Audience;
+  readonly nodes: readonly string[];
+  /** The versions of Envoy that refused it; another may think otherwise. */
+  readonly envoys: readonly string[];
+  /** In Envoy's words. */
+  readonly message: string;
+  readonly at: number;
+}
+
+/** A connected node, as a witness. */
+export interface Witness {
+  readonly identity: { readonly id: string; readonly version: string; readonly role: Audience };
+  holding(kind: ResourceKind, name: string): Resource | undefined;
+  /** Does it hold as much as it refuses, at least? */
+  readonly credible: boolean;
+}
+
+/** A response of one resource, refused. */
+export interface Complaint {
+  readonly kind: ResourceKind;
+  readonly resource: Resource;
+  readonly message: string;
+  readonly at: number;
+}
+
+interface Entry {
+  verdict: Verdict;
+  /** Those who said so and are still connected. */
+  readonly witnesses: Set<Witness>;
+  convicted: boolean;
+}
+
+/** So that nobody can fill the memory; far more than ever are refused at once. */
+const mostEntries = 1_000;
+
+/** Words that speak of Envoy's machine: other bytes would fare no better, these may elsewhere. */
+const ofTheMachine = /cannot bind|address already in use|permission denied|no such file/i;
+
+export class Refusals {
+  /** What is convicted, for all audiences. */
+  readonly convicted: Latest<readonly Verdict[]>;
+  /** Keyed by what is refused, oldest first. */
+  readonly #entries = new Map<string, Entry>();
+
+  constructor(kept: readonly Verdict[] = []) {
+    for (const verdict of kept)
+      this.#entries.set(keyOf(verdict.audience, verdict.kind, verdict), {
+        ...{ verdict, witnesses: new Set(), convicted: true },
+      });
+    this.convicted = new Latest(kept);
+  }
+
+  /** An Envoy of a version that has not been asked may try it. */
+  joining({ role, version }: Witness['identity']): void {
+    this.#drop(({ verdict, convicted }) => {
+      return convicted && verdict.audience === role && !verdict.envoys.includes(version);
+    });
+  }
+
+  left(witness: Witness): void {
+    for (const { witnesses } of this.#entries.values()) witnesses.delete(witness);
+    this.#drop(({ convicted, witnesses }) => !convicted && witnesses.size === 0);
+  }
+
+  refused(witness: Witness, complaint: Complaint, connected: Iterable<Witness>): void {
+    if (ofTheMachine.test(complaint.message)) return;
+    const { kind, resource } = complaint;
+    const { role } = witness.identity;
+    let good: Resource | undefined;
+    for (const node of connected) {
+      if (node.identity.role !== role) continue;
+      const held = node.holding(kind, resource.name);
+      if (held?.version === resource.version) return;
+      if (held && held.bytes.length > 0 && (!good || node === witness)) good = held;
+    }
+    const key = keyOf(role, kind, resource);
+    const before = this.#entries.get(key);
+    const entry: Entry = before ?? {
+      ...{ verdict: verdictOf(role, complaint, good), witnesses: new Set(), convicted: false },
+    };
+    const { verdict } = entry;
+    entry.verdict = joinedBy(verdict, witness, good);
+    entry.witnesses.add(witness);
+    this.#entries.set(key, entry);
+    // A thousand Envoys that say the same are no news, or each would cost all of them.
+    const { envoys, good: kept } = entry.verdict;
+    const news = envoys.length > verdict.envoys.length || kept !== verdict.good;
+    this.#judge(entry.convicted && news);
+  }
+
+  accepted({ identity }: Witness, kind: ResourceKind, content: Content): void {
+    if (this.#entries.size === 0) return;
+    let news = false;
+    for (const [key, entry] of this.#entries) {
+      const { verdict, convicted } = entry;
+      if (verdict.audience !== identity.role || verdict.kind !== kind) continue;
+      const taken = content.get(verdict.name);
+      if (!taken || taken.version === verdict.good?.version) continue;
+      if (taken.version === verdict.version) this.#entries.delete(key);
+      else entry.verdict = { ...verdict, good: taken };
+      news ||= convicted;
+    }
+    this.#judge(news);
+  }
+
+  /** All that is convicted, with everybody who said so. */
+  get verdicts(): readonly Verdict[] {
+    return [...this.#entries.values()]
+      .filter(({ convicted }) => convicted)
+      .map(({ verdict }) => verdict);
+  }
+
+  /** Credibility grows with what a node holds, so that those not convicted are looked at again. */
+  #judge(changed: boolean): void {
+    let convicts = changed;
+    for (const entry of this.#entries.values()) {
+      if (entry.convicted || ![...entry.witnesses].some(({ credible }) => credible)) continue;
+      entry.convicted = convicts = true;
+    }
+    this.#forgetSome();
+    if (convicts) this.#publish();
+  }
+
+  #drop(which: (entry: Entry) => boolean): void {
+    let convicted = false;
+    for (const [key, entry] of this.#entries) {
+      if (!which(entry)) continue;
+      this.#entries.delete(key);
+      convicted ||= entry.convicted;
+    }
+    if (convicted) this.#publish();
+  }
+
+  #forgetSome(): void {
+    if (this.#entries.size <= mostEntries) return;
+    const [oldest] = [...this.#entries].sort(byConviction);
+    if (oldest) this.#entries.delete(oldest[0]);
+  }
+
+  #publish(): void {
+    this.convicted.set(this.verdicts);
+  }
+}
+
+const keyOf = (
+  role: Audience,
+  kind: ResourceKind,
+  { name, version }: { readonly name: string; readonly version: string },
+) => JSON.stringify([role, kind, name, version]);
+
+/** Those that are not convicted go first; a stable sort keeps the oldest in front. */
+const byConviction = ([, one]: [string, Entry], [, other]: [string, Entry]) =>
+  Number(one.convicted) - Number(other.convicted);
+
+const verdictOf = (
+  audience: Audience,
+  { kind, resource, message, at }: Complaint,
+  good: Resource | undefined,
+): Verdict => ({
+  ...{ audience, kind, name: resource.name, version: resource.version },
+  ...{ good, nodes: [], envoys: [], message, at },
+});
+
+const joinedBy = (verdict: Verdict, { identity }: Witness, good: Resource | undefined) => ({
+  ...verdict,
+  good: verdict.good ?? good,
+  nodes: [...new Set([...verdict.nodes, identity.id])],
+  envoys: [...new Set([...verdict.envoys, identity.version])],
+});

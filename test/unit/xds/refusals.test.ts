@@ -1,0 +1,139 @@
+import { expect } from 'chai';
+import type { Resource, ResourceKind } from '../../../src/snapshot/snapshot.js';
+import { Refusals, type Witness } from '../../../src/xds/refusals.js';
+
+const form = (name: string, version: string): Resource => ({
+  ...{ name, version },
+  bytes: Buffer.from(`${name} ${version}`),
+});
+
+class Node implements Witness {
+  readonly held = new Map<string, Resource>();
+  credible = true;
+  readonly identity;
+
+  constructor(id: string, version = '1.40.0', role: 'edge' | 'sidecar/x' = 'edge') {
+    this.identity = { id, version, role };
+  }
+
+  holding(_kind: ResourceKind, name: string): Resource | undefined {
+    return this.held.get(name);
+  }
+}
+
+describe('verdicts on what is refused', () => {
+  let refusals: Refusals;
+  let one: Node;
+  let other: Node;
+  const bad = form('claims', 'v2');
+  const good = form('claims', 'v1');
+
+  const refuse = (node: Node, resource = bad, message = 'no such thing') =>
+    refusals.refused(node, { kind: 'cluster', resource, message, at: 5 }, [one, other]);
+  const accept = (node: Node, resource: Resource) => {
+    node.held.set(resource.name, resource);
+    refusals.accepted(node, 'cluster', new Map([[resource.name, resource]]));
+  };
+  const convicted = () => refusals.convicted.value.map(({ name, version }) => `${name} ${version}`);
+
+  beforeEach(() => {
+    refusals = new Refusals();
+    one = new Node('edge-1');
+    other = new Node('edge-2');
+  });
+
+  it('one refusal convicts, with who, why, and the last good form (point 29)', () => {
+    one.held.set('claims', good);
+    refuse(one);
+    expect(refusals.convicted.value).to.deep.equal([
+      {
+        ...{ audience: 'edge', kind: 'cluster', name: 'claims', version: 'v2', good },
+        ...{ nodes: ['edge-1'], envoys: ['1.40.0'], message: 'no such thing', at: 5 },
+      },
+    ]);
+  });
+
+  it('finds the last good form with another where the refusing one never had it', () => {
+    other.held.set('claims', good);
+    refuse(one);
+    expect(refusals.convicted.value[0]?.good).to.equal(good);
+  });
+
+  it('what another holds is not convicted', () => {
+    other.held.set('claims', bad);
+    refuse(one);
+    expect(convicted()).to.be.empty;
+  });
+
+  it('what another takes later is acquitted', () => {
+    refuse(one);
+    accept(other, form('claims', 'v3'));
+    expect(convicted()).to.deep.equal(['claims v2']);
+    accept(other, bad);
+    expect(convicted()).to.be.empty;
+  });
+
+  it('the last good form is the one that was taken last', () => {
+    one.held.set('claims', good);
+    refuse(one);
+    const better = form('claims', 'v3');
+    accept(one, better);
+    expect(refusals.convicted.value[0]?.good).to.equal(better);
+  });
+
+  it('a node that refuses more than it holds convicts nothing, until it is believed', () => {
+    one.credible = false;
+    refuse(one);
+    expect(convicted()).to.be.empty;
+    one.credible = true;
+    accept(one, form('policy', 'v1'));
+    expect(convicted()).to.deep.equal(['claims v2']);
+  });
+
+  it('forgets what only one said who was never believed, once it leaves', () => {
+    one.credible = false;
+    refuse(one);
+    refusals.left(one);
+    one.credible = true;
+    accept(one, form('policy', 'v1'));
+    expect(convicted()).to.be.empty;
+  });
+
+  it('a verdict outlives those who spoke', () => {
+    refuse(one);
+    refusals.left(one);
+    refusals.joining(other.identity);
+    expect(convicted()).to.deep.equal(['claims v2']);
+  });
+
+  it('an Envoy of another version may try', () => {
+    refuse(one);
+    refusals.joining({ ...other.identity, version: '1.41.0' });
+    expect(convicted()).to.be.empty;
+  });
+
+  it('the refusals of one audience touch no other', () => {
+    refuse(new Node('sidecar-1', '1.40.0', 'sidecar/x'));
+    refusals.joining({ ...one.identity, version: '1.41.0' });
+    expect(refusals.convicted.value.map(({ audience }) => audience)).to.deep.equal(['sidecar/x']);
+  });
+
+  it('a port that is taken says nothing of the bytes', () => {
+    refuse(one, bad, "error adding listener: cannot bind '0.0.0.0:80': Address already in use");
+    expect(convicted()).to.be.empty;
+  });
+
+  it('many who say the same are counted, and are no news', () => {
+    let news = -1;
+    refusals.convicted.subscribe(() => (news += 1));
+    refuse(one);
+    refuse(other);
+    expect(news).to.equal(1);
+    expect(refusals.verdicts[0]?.nodes).to.deep.equal(['edge-1', 'edge-2']);
+  });
+
+  it('keeps a bounded number of verdicts, the newest (point 43)', () => {
+    for (let version = 0; version < 1_500; version++) refuse(one, form('claims', `v${version}`));
+    expect(convicted()).to.have.length(1_000).and.include('claims v1499');
+  });
+});

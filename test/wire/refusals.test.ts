@@ -1,0 +1,236 @@
+/** What one Envoy refuses, no other is sent; everything else goes on. */
+import { expect } from 'chai';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { silentLog } from '../../src/log.js';
+import type { EncodedResources } from '../../src/snapshot/snapshot.js';
+import { keptRefusals } from '../../src/xds/kept_refusals.js';
+import { assignment, edsCluster, routes } from '../unit/snapshot/messages.js';
+import { envoyNode, WireClient } from './client.js';
+import { startStage, valueOf, type Stage } from './stage.js';
+
+/** The fleet of this test: clusters by a mark each, so that a mark is a form. */
+const fleet = (marks: Readonly<Record<string, number>>): Partial<EncodedResources> => ({
+  cluster: Object.entries(marks).map(([name, mark]) => edsCluster(name, mark)),
+  endpoint: Object.keys(marks).map((name) => assignment(name)),
+  route: [routes('gateway', [':x-target'])],
+});
+
+const badMark = 66;
+
+/**
+ * Follows the clusters as an Envoy does that cannot take those with the bad
+ * mark: a response with one of them is refused as a whole.
+ */
+class PickyEnvoy {
+  /** Cluster → mark, as it holds them. */
+  readonly held = new Map<string, number>();
+  refusals = 0;
+
+  constructor(
+    private readonly client: WireClient,
+    private readonly id: string,
+    private readonly dislikes = (mark: number): boolean => mark === badMark,
+  ) {}
+
+  start(): this {
+    this.client.begin('cluster', {}, this.id);
+    void this.#follow();
+    return this;
+  }
+
+  async #follow(): Promise<never> {
+    for (;;) {
+      const response = await this.client.next();
+      const clusters = (response.resources ?? []).map(({ name = '', resource }) => {
+        const { connect_timeout } = resource as unknown as { connect_timeout: { seconds: number } };
+        return [name, connect_timeout.seconds - 1] as const;
+      });
+      if (clusters.some(([, mark]) => this.dislikes(mark))) {
+        this.refusals += 1;
+        this.client.refuse(response, 'no such extension');
+        continue;
+      }
+      for (const [name, mark] of clusters) this.held.set(name, mark);
+      for (const name of response.removed_resources ?? []) this.held.delete(name);
+      this.client.acknowledge(response);
+    }
+  }
+
+  get all(): Readonly<Record<string, number>> {
+    return Object.fromEntries(this.held);
+  }
+}
+
+describe('a form that is refused', () => {
+  let stage: Stage;
+  let folder: string;
+
+  const begin = async () => startStage({ refusals: keptRefusals(folder, silentLog) });
+  const envoy = (id: string, dislikes?: (mark: number) => boolean) =>
+    new PickyEnvoy(stage.connect(), id, dislikes).start();
+  const publish = (marks: Readonly<Record<string, number>>) => stage.publish(fleet(marks));
+  const holds = async (one: PickyEnvoy, marks: Readonly<Record<string, number>>) =>
+    stage.nodesAre(() => {
+      const entries = Object.entries(marks);
+      return (
+        one.held.size === entries.length &&
+        entries.every(([name, mark]) => one.held.get(name) === mark)
+      );
+    });
+  const settled = async (id: string) =>
+    stage.nodesAre(() => {
+      const node = stage.server.nodes.list().find((each) => each.id === id);
+      return node?.kinds.cluster?.settled === true;
+    });
+  const problems = () => stage.server.nodes.problems();
+
+  beforeEach(async () => {
+    folder = await mkdtemp(join(tmpdir(), 'mcpx-refusals-'));
+    stage = await begin();
+  });
+  afterEach(async () => {
+    await stage.stop();
+    await rm(folder, { recursive: true, force: true });
+  });
+
+  it('reaches no Envoy that starts later; its last good form does (points 29, 30)', async () => {
+    publish({ a: 1, b: 1 });
+    const first = envoy('edge-1');
+    await holds(first, { a: 1, b: 1 });
+    publish({ a: badMark, b: 2, c: 1 });
+    await holds(first, { a: 1, b: 2, c: 1 });
+    await settled('edge-1');
+    const second = envoy('edge-2');
+    await holds(second, { a: 1, b: 2, c: 1 });
+    expect(second.refusals).to.equal(0);
+  });
+
+  it('leaves a service out that has no good form yet, and publishes the rest', async () => {
+    publish({ a: 1, b: 1, bad: badMark });
+    const first = envoy('edge-1');
+    await holds(first, { a: 1, b: 1 });
+    await settled('edge-1');
+    const second = envoy('edge-2');
+    await holds(second, { a: 1, b: 1 });
+    expect(second.refusals).to.equal(0);
+  });
+
+  it('is one problem, however many refuse it: who, what, why, what to do (point 27)', async () => {
+    publish({ a: 1, b: 1 });
+    const both = [envoy('edge-1'), envoy('edge-2')];
+    for (const each of both) await holds(each, { a: 1, b: 1 });
+    publish({ a: badMark, b: 1 });
+    await stage.nodesAre(() => both.every(({ refusals }) => refusals === 1));
+    await stage.nodesAre(() => problems().some(({ message }) => message.includes('2 Envoys')));
+    const [problem, ...more] = problems();
+    expect(more).to.be.empty;
+    expect(problem?.code).to.equal('resource_refused');
+    expect(problem?.subject).to.deep.equal({ service: 'a', path: 'cluster.a' });
+    expect(problem?.message)
+      .to.contain('"edge-1", "edge-2"')
+      .and.contain('no such extension')
+      .and.contain('last good form stays');
+    expect(await valueOf(stage.metrics, 'mcpx_xds_known_refused')).to.equal(1);
+  });
+
+  it('is gone everywhere once it is mended, without a restart (point 28)', async () => {
+    publish({ a: 1, b: 1 });
+    const first = envoy('edge-1');
+    await holds(first, { a: 1, b: 1 });
+    publish({ a: badMark, b: 1 });
+    await stage.nodesAre(() => problems().length === 1);
+    publish({ a: 2, b: 1 });
+    await holds(first, { a: 2, b: 1 });
+    expect(problems()).to.be.empty;
+    publish({ a: badMark, b: 2 });
+    await holds(first, { a: 2, b: 2 });
+    await settled('edge-1');
+    expect(first.refusals, 'it is still known').to.equal(1);
+    expect(problems()).to.have.length(1);
+  });
+
+  it('is known after a restart, and so is its last good form (point 29)', async () => {
+    publish({ a: 1, b: 1, c: 1 });
+    const first = envoy('edge-1');
+    await holds(first, { a: 1, b: 1, c: 1 });
+    publish({ a: badMark, b: badMark, c: 2, d: badMark });
+    await holds(first, { a: 1, b: 1, c: 2 });
+    await stage.nodesAre(() => problems().length === 3);
+    await stage.stop();
+    stage = await begin();
+    publish({ a: badMark, b: 2, c: 2, d: badMark });
+    const fresh = envoy('edge-2');
+    await holds(fresh, { a: 1, b: 2, c: 2 });
+    expect(fresh.refusals).to.equal(0);
+    expect(problems().map(({ subject }) => subject.path)).to.deep.equal(['cluster.a', 'cluster.d']);
+  });
+
+  it('by one that refuses everything is no such form (point 32)', async () => {
+    publish({ a: 1, b: 1 });
+    const hostile = envoy('hostile', () => true);
+    await stage.nodesAre(() => hostile.refusals >= 3);
+    const good = envoy('edge-1');
+    await holds(good, { a: 1, b: 1 });
+    publish({ a: 2, b: 1 });
+    await holds(good, { a: 2, b: 1 });
+    const later = envoy('edge-2');
+    await holds(later, { a: 2, b: 1 });
+    expect(await valueOf(stage.metrics, 'mcpx_xds_known_refused')).to.equal(0);
+    expect(problems().every(({ subject }) => subject.node === 'hostile')).to.equal(true);
+  });
+
+  it('that another takes goes to all but the one that refused it', async () => {
+    publish({ a: 1, b: 1 });
+    const [fussy, easy] = [envoy('fussy'), envoy('easy', () => false)];
+    for (const each of [fussy, easy]) await holds(each, { a: 1, b: 1 });
+    publish({ a: badMark, b: 1 });
+    await holds(easy, { a: badMark, b: 1 });
+    await stage.nodesAre(() => fussy.refusals === 1);
+    const later = envoy('later', () => false);
+    await holds(later, { a: badMark, b: 1 });
+    await stage.nodesAre(() => problems()[0]?.subject.node === 'fussy');
+    expect(fussy.all).to.deep.equal({ a: 1, b: 1 });
+  });
+
+  it('by one version of Envoy may be tried by another', async () => {
+    publish({ a: 1, b: 1 });
+    const first = envoy('edge-1');
+    await holds(first, { a: 1, b: 1 });
+    publish({ a: badMark, b: 1 });
+    await stage.nodesAre(() => problems().length === 1);
+    const newer = stage.connect();
+    const user_agent_build_version = { version: { major_number: 1, minor_number: 41 } };
+    newer.begin('cluster', { node: { ...envoyNode('newer'), user_agent_build_version } });
+    const response = await newer.next();
+    const versions = (response.resources ?? []).map(({ version }) => version);
+    expect(versions).to.include(stage.edge.value?.resources.cluster.get('a')?.version);
+  });
+});
+
+describe('the lag of a node', () => {
+  it('runs from the change until the node holds it, and its late answer is shown', async () => {
+    let now = 1_000_000;
+    const stage = await startStage({ clock: { now: () => now }, limits: { answerMs: 40 } });
+    try {
+      const client = stage.connect();
+      const node = () => stage.server.nodes.list()[0];
+      client.begin('cluster');
+      client.acknowledge(await client.next());
+      await stage.nodesAre(() => node()?.kinds.cluster?.settled === true);
+      await stage.nodesAre(() => node()?.lagMs === 0);
+      stage.publish({ cluster: [edsCluster('a', 1)] });
+      const response = await client.next();
+      now += 5_000;
+      await stage.nodesAre(() => node()?.kinds.cluster?.overdue === true);
+      expect(node()?.lagMs).to.equal(5_000);
+      client.acknowledge(response);
+      await stage.nodesAre(() => node()?.kinds.cluster?.settled === true);
+      await stage.nodesAre(() => node()?.lagMs === 0);
+      expect(node()?.kinds.cluster?.overdue).to.equal(false);
+    } finally {
+      await stage.stop();
+    }
+  });
+});
