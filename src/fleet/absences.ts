@@ -21,6 +21,8 @@ interface Absence {
   /** When it was missed; anew when its registry was lost meanwhile. */
   since: number;
   state: 'unjudged' | 'held' | 'let go';
+  /** It had only just come: that it goes again leaves no less than there was. */
+  readonly brief: boolean;
 }
 
 /** What the registry said last, and how. */
@@ -33,6 +35,8 @@ export interface Hearsay {
 
 /** Losses within this time add up. */
 const windowMs = 10_000;
+/** Once so many are gone that it could be a sudden loss, the next ones wait for what follows. */
+const settleMs = 500;
 /** How long a removal that was announced may take. */
 const announcedMs = 30_000;
 
@@ -40,6 +44,8 @@ export class Absences {
   readonly #absent = new Map<string, Absence>();
   /** Since the last judgement. */
   #newcomers: Registration[] = [];
+  /** By address, who came within the window; the first comes first. */
+  readonly #arrived = new Map<string, number>();
   /** What an operator has begun to remove, and until when it may go unquestioned. */
   readonly #announced = new Map<string, number>();
 
@@ -54,22 +60,33 @@ export class Absences {
     return this.#in('held').map(({ registration }) => registration);
   }
 
-  /** When each that is held goes, if its registry is heard until then. */
-  ends(): readonly number[] {
-    return this.#in('held').map(({ since }) => since + this.limits.holdMs);
+  /** When the last that is held goes, if its registry is heard until then. */
+  lastEnd(): number {
+    return this.#in('held').reduce((last, each) => Math.max(last, this.#endOf(each)), 0);
+  }
+
+  /** When there is something to decide again although nothing was reported. */
+  nextEnd(): number {
+    const waiting = this.#in('held', 'unjudged');
+    return waiting.reduce((next, each) => Math.min(next, this.#endOf(each)), Infinity);
   }
 
   /** Takes note of what came and went from one report to the next. */
   follow(before: readonly Registration[], after: readonly Registration[], now: number): void {
+    this.#forgetArrivals(now);
     const { gone, added } = replaced(before, after);
     const present = new Map(added.map((registration) => [addressOf(registration), registration]));
     for (const registration of gone) {
       const address = addressOf(registration);
       if (present.delete(address) || this.#wasAnnounced(registration, now)) continue;
-      this.#absent.set(address, { registration, since: now, state: 'unjudged' });
+      const brief = this.#arrived.delete(address);
+      this.#absent.set(address, { registration, since: now, state: 'unjudged', brief });
     }
-    for (const [address, registration] of present)
-      if (!this.#absent.delete(address)) this.#newcomers.push(registration);
+    for (const [address, registration] of present) {
+      if (this.#absent.delete(address)) continue;
+      this.#newcomers.push(registration);
+      this.#arrived.set(address, now);
+    }
   }
 
   /** Decides about all that is missing; only of a registry that is heard. */
@@ -77,7 +94,8 @@ export class Absences {
     const { least } = this.limits;
     if (wasLost) for (const absence of this.#in('held', 'unjudged')) absence.since = now;
     for (const [address, absence] of this.#absent)
-      if (this.#isOver(absence, now)) this.#absent.delete(address);
+      if (this.#isOver(absence, now) || (absence.brief && !wasLost && absence.state !== 'held'))
+        this.#absent.delete(address);
     if (!wasLost) this.#replace(this.#newcomers);
     this.#newcomers = [];
     const all = this.#absent.size;
@@ -85,9 +103,10 @@ export class Absences {
     const unheard = wasLost ? this.kept().length : 0;
     const isSudden =
       this.#isTooMuch(unheard, named) || (all >= least && this.#isTooMuch(all, named));
-    const state = isSudden ? 'held' : 'let go';
     for (const absence of this.#absent.values())
-      if (absence.state !== 'held') absence.state = state;
+      if (isSudden) absence.state = 'held';
+      else if (absence.state === 'unjudged' && (all < least || this.#endOf(absence) <= now))
+        absence.state = 'let go';
   }
 
   /** Lets go of all that is held: what they were. */
@@ -123,10 +142,20 @@ export class Absences {
   }
 
   /** One that was let go still counts for a while, and comes back when the loss turns out large. */
-  #isOver({ state, since }: Absence, now: number): boolean {
-    const { holdMs } = this.limits;
-    if (state === 'unjudged') return false;
-    return now - since >= (state === 'held' ? holdMs : Math.min(windowMs, holdMs));
+  #isOver(absence: Absence, now: number): boolean {
+    return absence.state !== 'unjudged' && this.#endOf(absence) <= now;
+  }
+
+  #endOf({ state, since }: Absence): number {
+    const longest = { unjudged: settleMs, held: Infinity, 'let go': windowMs }[state];
+    return since + Math.min(longest, this.limits.holdMs);
+  }
+
+  #forgetArrivals(now: number): void {
+    for (const [address, at] of this.#arrived) {
+      if (now - at < windowMs) return;
+      this.#arrived.delete(address);
+    }
   }
 
   #isTooMuch(missing: number, named: number): boolean {

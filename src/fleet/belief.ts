@@ -56,7 +56,7 @@ export class Belief {
 
   /** When it is to be asked again although nothing was learnt. */
   get nextEnd(): number {
-    return this.#isHeard ? this.#absences.ends().reduce(earlier, Infinity) : Infinity;
+    return this.#isHeard ? this.#absences.nextEnd() : Infinity;
   }
 
   get #isHeard(): boolean {
@@ -123,7 +123,7 @@ export class Belief {
   #heldOf({ registrations: named }: Registered): Held | undefined {
     const registrations = this.#absences.held();
     if (registrations.length === 0) return undefined;
-    const until = this.#isHeard ? this.#absences.ends().reduce(later, 0) : undefined;
+    const until = this.#isHeard ? this.#absences.lastEnd() : undefined;
     const known = new Set(this.#held?.registrations);
     const grows = registrations.some((each) => !known.has(each));
     const loss = { registrations, of: named.length + registrations.length };
@@ -145,6 +145,3 @@ export class Belief {
     };
   }
 }
-
-const earlier = (one: number, other: number): number => Math.min(one, other);
-const later = (one: number, other: number): number => Math.max(one, other);

@@ -143,6 +143,8 @@ export interface ProbeResult {
   readonly failure:
     | { readonly code: 'server_unreachable' | 'server_not_mcp'; readonly message: string }
     | undefined;
+  /** Version → what it offers, of those that told; absent while there is only one version. */
+  readonly versions?: Readonly<Record<string, Catalogue>>;
   /** Ids of instances that do not answer while others do; absent when all do. */
   readonly silent?: readonly string[];
 }

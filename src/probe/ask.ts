@@ -8,6 +8,7 @@ import {
   eras,
   type Catalogue,
   type Era,
+  type Instance,
   type NamedDefinition,
   type Policy,
   type ProbeResult,
@@ -35,25 +36,40 @@ export interface Told {
 export interface ServiceTold extends Told {
   /** Who would tell of changes. */
   readonly speaker: Speaker | undefined;
+  /** Of the instance that spoke; undefined when none did. */
+  readonly version: string | undefined;
 }
 
-/** Asks the instances of a service in turn, until one answers. Never throws. */
-export async function askService(service: Service, signal: AbortSignal): Promise<ServiceTold> {
+/** Asks those who may speak for a service. Never throws. */
+export function askService(service: Service, signal: AbortSignal): Promise<ServiceTold> {
+  return askInTurn(service, spokesmen(service), signal);
+}
+
+/** Asks these instances of a service in turn, until one answers. Never throws. */
+export async function askInTurn(
+  service: Service,
+  instances: readonly Instance[],
+  signal: AbortSignal,
+): Promise<ServiceTold> {
   let failure: ProbeResult['failure'] = {
     code: 'server_unreachable',
     message: `No instance of ${service.name} passes its checks.`,
   };
-  for (const instance of spokesmen(service)) {
+  for (const instance of instances) {
     const target = targetOf(instance, service.path);
     const told = await askInTime(target, service.era, signal);
-    if (told.catalogue) return { ...told, speaker: speakerAt(target, told.catalogue) };
+    if (told.catalogue) {
+      const speaker = speakerAt(target, told.catalogue);
+      return { ...told, speaker, version: instance.version };
+    }
     if (told.failure) {
       const message = `${service.name} (${instance.id}) ${told.failure.message}.`;
       failure = { ...told.failure, message };
     }
     if (signal.aborted) break;
   }
-  return { catalogue: undefined, failure, ttlMs: undefined, speaker: undefined };
+  const nothing = { catalogue: undefined, ttlMs: undefined, speaker: undefined };
+  return { ...nothing, failure, version: undefined };
 }
 
 /** All its questions together may take so long. */

@@ -6,7 +6,13 @@
  */
 import { isDeepStrictEqual } from 'node:util';
 import { fleetChanges } from '../fleet/changes.js';
-import { emptyFleet, type Fleet, type ProbeResult, type Service } from '../fleet/fleet.js';
+import {
+  emptyFleet,
+  type Catalogue,
+  type Fleet,
+  type ProbeResult,
+  type Service,
+} from '../fleet/fleet.js';
 import { Latest } from '../latest.js';
 import type { Log } from '../log.js';
 import { PersistentMap } from '../persistent_map.js';
@@ -15,6 +21,7 @@ import { askedUnder, spokesmen, targetOf } from './instances.js';
 import { Notices } from './notices.js';
 import { backoffMs, believedFor, calmMs, restAfter } from './timing.js';
 import { Turns } from './turns.js';
+import { askOtherVersions, versionsWith } from './versions.js';
 
 /** What is scheduled for one service; times by `performance.now()`. */
 interface Visit {
@@ -149,10 +156,25 @@ export class Probe {
     visit.urges = startedAt < visit.restUntil + calmMs ? visit.urges + 1 : 0;
     visit.stale = false;
     const told = await askService(service, this.#closing.signal);
-    if (!this.#isGone(visit)) this.#learn(visit, told);
+    if (this.#isGone(visit)) return;
+    this.#learn(visit, told);
+    if (told.version === undefined) return;
+    const tell = (version: string, catalogue: Catalogue) => {
+      if (!this.#isGone(visit)) this.#learnVersion(visit, version, catalogue);
+    };
+    await askOtherVersions(service, told.version, tell, this.#closing.signal);
   }
 
-  #learn(visit: Visit, { catalogue, failure, ttlMs, speaker }: ServiceTold): void {
+  /** What speaks for the service is left as it is. */
+  #learnVersion({ service }: Visit, version: string, catalogue: Catalogue): void {
+    const known = this.report.value.get(service.name);
+    if (!known) return;
+    const { versions: before, ...rest } = known;
+    const versions = versionsWith(service, before, { [version]: catalogue });
+    this.#publish(service.name, { ...rest, ...(versions && { versions }) });
+  }
+
+  #learn(visit: Visit, { catalogue, failure, ttlMs, speaker, version }: ServiceTold): void {
     const { name, probe } = visit.service;
     const now = performance.now();
     visit.restUntil = now + restAfter(visit.urges);
@@ -165,8 +187,10 @@ export class Probe {
     // After a restart nothing was told yet, but the fleet holds what was kept.
     const known = this.report.value.get(name) ?? probe;
     const silent = failure ? undefined : known?.silent;
+    const told = catalogue && version !== undefined ? { [version]: catalogue } : {};
+    const versions = versionsWith(visit.service, known?.versions, told);
     const result = { catalogue: catalogue ?? known?.catalogue, failure };
-    this.#publish(name, { ...result, ...(silent && { silent }) });
+    this.#publish(name, { ...result, ...(versions && { versions }), ...(silent && { silent }) });
   }
 
   /** Nothing changed, what was told may still be believed, and the service lives. */
@@ -185,9 +209,9 @@ export class Probe {
     const silent = await silentInstances(service, limits);
     const known = this.report.value.get(service.name);
     if (this.#closing.signal.aborted || !known || known.failure) return;
-    const { catalogue, failure } = known;
-    const result = { catalogue, failure, ...(silent.length > 0 && { silent }) };
-    this.#publish(service.name, result);
+    const { catalogue, failure, versions } = known;
+    const result = { catalogue, failure, ...(versions && { versions }) };
+    this.#publish(service.name, { ...result, ...(silent.length > 0 && { silent }) });
   }
 
   #publish(service: string, result: ProbeResult): void {

@@ -13,6 +13,8 @@ import type { Outcome } from '../errors.js';
 import type { PolicyOverride, Registration } from '../fleet/fleet.js';
 import type { RolloutDocument } from '../fleet/rollout.js';
 import type { Log } from '../log.js';
+import { PersistentMap } from '../persistent_map.js';
+import { Assembly } from './assembly.js';
 import { callMs, consulReason, follow } from './blocking.js';
 import type { Answer, BlockingOptions, BlockingQuery } from './blocking.js';
 import { Coalesced } from './coalesced.js';
@@ -30,8 +32,8 @@ import {
 import { LastGood, type Settled } from './last_good.js';
 import { changedMeanwhile, notFound, selfRegistered, unreachable } from './refusals.js';
 import type { Registry, RegistrationDocument, RegistryListener, Written } from './registry.js';
-import { assembled, Reporter } from './reporter.js';
-import { isStill, rolloutEntry, rolloutsFolder, textOfRollout } from './rollouts.js';
+import { Reporter } from './reporter.js';
+import { isStill, rolloutEntryOf, rolloutsFolder, textOfRollout } from './rollouts.js';
 
 interface ConsulRegistryOptions {
   /** As `http://127.0.0.1:8500`. */
@@ -102,6 +104,7 @@ class ConsulRegistry implements Registry {
   readonly #fromKv = new LastGood<Registration>();
   readonly #policies = new LastGood<PolicyOverride>();
   readonly #rollouts = new LastGood<RolloutDocument>();
+  readonly #assembly = new Assembly(this.source);
   readonly #publisher = new Coalesced(() => this.#publish());
   readonly #failures = new Map<string, string>();
   readonly #services: ConsulServices;
@@ -110,7 +113,7 @@ class ConsulRegistry implements Registry {
   #policyPairs: readonly Stored[] | undefined;
   #rolloutPairs: readonly Stored[] | undefined;
   #published = false;
-  #listed: Settled<Registration> = { values: new Map(), problems: [] };
+  #listed: Settled<Registration> = { values: PersistentMap.of(), problems: [] };
   #reporter: Reporter | undefined;
 
   constructor(private readonly options: ConsulRegistryOptions) {
@@ -291,16 +294,11 @@ class ConsulRegistry implements Registry {
     const policies = this.#policies.settle(
       (this.#policyPairs ?? []).map((pair) => policyEntry(pair, context)),
     );
-    const instances = {
-      values: new Map([...this.#listed.values, ...written.values]),
-      problems: [...this.#listed.problems, ...written.problems],
-    };
+    const instances = [this.#listed, written];
     const rollouts = this.#rollouts.settle(
-      (this.#rolloutPairs ?? []).map(({ key, text }) =>
-        rolloutEntry({ service: key.slice(rolloutsFolder.length), text, source: this.source }),
-      ),
+      (this.#rolloutPairs ?? []).map(rolloutEntryOf(this.source)),
     );
-    this.#reporter?.report(assembled(this.source, { instances, policies, rollouts }));
+    this.#reporter?.report(this.#assembly.report({ instances, policies, rollouts }));
   }
 
   #listedAt({ name, host, port }: Registration): Registration | undefined {

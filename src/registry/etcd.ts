@@ -13,6 +13,7 @@ import type { Outcome } from '../errors.js';
 import type { PolicyOverride, Registration } from '../fleet/fleet.js';
 import type { RolloutDocument } from '../fleet/rollout.js';
 import type { Log } from '../log.js';
+import { Assembly } from './assembly.js';
 import { Backoff } from './backoff.js';
 import { Coalesced } from './coalesced.js';
 import { decodeRegistration } from './decode.js';
@@ -24,11 +25,11 @@ import {
   policyEntry,
   storedInstance,
 } from './keyed.js';
-import { LastGood } from './last_good.js';
+import { LastGood, type Entry } from './last_good.js';
 import { changedMeanwhile, notFound, selfRegistered, unreachable } from './refusals.js';
 import type { Registry, RegistrationDocument, RegistryListener, Written } from './registry.js';
-import { assembled, Reporter } from './reporter.js';
-import { isStill, rolloutEntry, rolloutsFolder, textOfRollout } from './rollouts.js';
+import { Reporter } from './reporter.js';
+import { isStill, rolloutEntryOf, rolloutsFolder, textOfRollout } from './rollouts.js';
 
 interface EtcdRegistryOptions {
   readonly endpoints: readonly string[];
@@ -61,6 +62,9 @@ class EtcdRegistry implements Registry {
   readonly #instances = new LastGood<Registration>();
   readonly #policies = new LastGood<PolicyOverride>();
   readonly #rollouts = new LastGood<RolloutDocument>();
+  readonly #assembly = new Assembly(this.source);
+  /** Keys that may hold something else than when it was published. */
+  readonly #changed = new Set<string>();
   readonly #publisher = new Coalesced(() => this.#publish());
   #held = new Map<string, Stored>();
   #reporter: Reporter | undefined;
@@ -191,7 +195,9 @@ class EtcdRegistry implements Registry {
   async #list(client: Etcd3): Promise<string> {
     const { kvs, header } = await client.getAll().prefix(this.#prefix).exec();
     const stored = kvs.map((pair) => this.#storedFrom(pair));
+    for (const key of this.#held.keys()) this.#changed.add(key);
     this.#held = new Map(stored.map((entry) => [entry.key, entry]));
+    for (const key of this.#held.keys()) this.#changed.add(key);
     this.#publisher.request();
     return header.revision;
   }
@@ -224,6 +230,7 @@ class EtcdRegistry implements Registry {
   #apply({ events }: IWatchResponse): void {
     for (const { type, kv } of events) {
       const stored = this.#storedFrom(kv);
+      this.#changed.add(stored.key);
       if (type === 'Delete') this.#held.delete(stored.key);
       else this.#held.set(stored.key, stored);
     }
@@ -242,20 +249,30 @@ class EtcdRegistry implements Registry {
   #publish(): void {
     if (this.#closing.signal.aborted) return;
     const context = { source: this.source, allowedTargets: this.options.allowedTargets } as const;
-    const held = [...this.#held.values()].sort((one, other) => (one.key < other.key ? -1 : 1));
-    const under = (folder: string): Stored[] => held.filter(({ key }) => key.startsWith(folder));
-    const instances = under('instances/').map((stored) => instanceEntry(stored, context));
-    const policies = under('services/').map((stored) => policyEntry(stored, context));
-    const rollouts = under(rolloutsFolder).map(({ key, text }) =>
-      rolloutEntry({ service: key.slice(rolloutsFolder.length), text, source: this.source }),
+    const changed = [...this.#changed].sort();
+    this.#changed.clear();
+    const instances = this.#changesIn('instances/', changed, (each) =>
+      instanceEntry(each, context),
     );
+    const policies = this.#changesIn('services/', changed, (each) => policyEntry(each, context));
+    const rollouts = this.#changesIn(rolloutsFolder, changed, rolloutEntryOf(this.source));
     this.#reporter?.report(
-      assembled(this.source, {
-        instances: this.#instances.settle(instances),
-        policies: this.#policies.settle(policies),
-        rollouts: this.#rollouts.settle(rollouts),
+      this.#assembly.report({
+        instances: [this.#instances.change(instances)],
+        policies: this.#policies.change(policies),
+        rollouts: this.#rollouts.change(rollouts),
       }),
     );
+  }
+
+  #changesIn<T>(folder: string, changed: readonly string[], entryOf: (stored: Stored) => Entry<T>) {
+    const changes = new Map<string, Entry<T> | undefined>();
+    for (const key of changed) {
+      if (!key.startsWith(folder)) continue;
+      const stored = this.#held.get(key);
+      changes.set(key.slice(folder.length), stored && entryOf(stored));
+    }
+    return changes;
   }
 
   /** Runs `change` on what etcd holds of the service now. */

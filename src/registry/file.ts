@@ -9,6 +9,7 @@ import type { Outcome, Problem } from '../errors.js';
 import type { Registration } from '../fleet/fleet.js';
 import type { RolloutDocument } from '../fleet/rollout.js';
 import type { Log } from '../log.js';
+import { Assembly } from './assembly.js';
 import { Coalesced } from './coalesced.js';
 import { decodeRegistration } from './decode.js';
 import { LastGood, type Entry } from './last_good.js';
@@ -20,7 +21,7 @@ import type {
   Report,
   Written,
 } from './registry.js';
-import { assembled, Reporter } from './reporter.js';
+import { Reporter } from './reporter.js';
 import { documentsIn, isStill, rolloutEntry, textOfRollout, withDocument } from './rollouts.js';
 import { nameOf, readServices, withoutService, withService } from './services_yaml.js';
 
@@ -57,6 +58,7 @@ class FileRegistry implements Registry {
   readonly #instances = new LastGood<Registration>();
   readonly #rollouts = new LastGood<RolloutDocument>();
   readonly #rolloutsPath: string;
+  readonly #assembly = new Assembly(this.source);
   readonly #reader = new Coalesced(() => this.#read());
   #reporter: Reporter | undefined;
   #watcher: FSWatcher | undefined;
@@ -177,8 +179,8 @@ class FileRegistry implements Registry {
       }
       this.#text = text;
       this.#rolloutsText = rollouts;
-      this.#report = assembled(this.source, {
-        instances: this.#instances.settle(this.#entries(services.value)),
+      this.#report = this.#assembly.report({
+        instances: [this.#instances.settle(this.#entries(services.value))],
         rollouts: this.#rollouts.settle(this.#rolloutEntries(rollouts)),
       });
     }

@@ -38,7 +38,7 @@ export function instanceEntry(
   { source, allowedTargets }: KeyedContext,
 ): Entry<Registration> {
   return {
-    key,
+    key: key.slice('instances/'.length),
     fingerprint: text,
     decode() {
       const named = instanceOfKey(key);

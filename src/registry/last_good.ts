@@ -7,6 +7,7 @@
  */
 import { isDeepStrictEqual } from 'node:util';
 import type { Outcome, Problem } from '../errors.js';
+import { PersistentMap } from '../persistent_map.js';
 import type { Decoded } from './decode.js';
 
 export interface Entry<T> {
@@ -28,26 +29,45 @@ interface Known<T> {
 }
 
 export interface Settled<T> {
-  readonly values: ReadonlyMap<string, T>;
+  readonly values: PersistentMap<T>;
   readonly problems: readonly Problem[];
 }
 
 export class LastGood<T> {
-  #known: ReadonlyMap<string, Known<T>> = new Map();
+  #known: PersistentMap<Known<T>> = PersistentMap.of();
+  #values: PersistentMap<T> = PersistentMap.of();
+  /** Keys of the entries that have problems. */
+  readonly #faulty = new Set<string>();
 
   /** All that the registry holds now; what is no longer among `entries` is forgotten. */
   settle(entries: readonly Entry<T>[]): Settled<T> {
-    const keys = new Set(entries.map(({ key }) => key));
-    const orphans = new Map([...this.#known].filter(([key]) => !keys.has(key)));
-    const next = new Map<string, Known<T>>();
-    for (const entry of entries) {
-      const before = this.#known.get(entry.key) ?? inherited(entry, orphans);
-      next.set(entry.key, settled(entry, before));
+    const changes = new Map<string, Entry<T> | undefined>();
+    for (const entry of entries) changes.set(entry.key, entry);
+    for (const key of this.#known.keys()) if (!changes.has(key)) changes.set(key, undefined);
+    return this.change(changes);
+  }
+
+  /** The entries that may be others now; undefined is forgotten, and all others stay. */
+  change(changes: ReadonlyMap<string, Entry<T> | undefined>): Settled<T> {
+    const orphans = new Map<string, Known<T>>();
+    for (const [key, entry] of changes) {
+      const orphan = entry ? undefined : this.#known.get(key);
+      if (orphan) orphans.set(key, orphan);
     }
-    this.#known = next;
-    const values = new Map<string, T>();
-    for (const [key, { value }] of next) if (value !== undefined) values.set(key, value);
-    return { values, problems: [...next.values()].flatMap(({ problems }) => problems) };
+    const next = new Map<string, Known<T> | undefined>();
+    for (const [key, entry] of changes)
+      if (entry) next.set(key, settled(entry, this.#known.get(key) ?? inherited(entry, orphans)));
+      else next.set(key, undefined);
+    this.#known = this.#known.with(next);
+    this.#values = this.#values.with([...next].map(([key, known]) => [key, known?.value]));
+    for (const [key, known] of next)
+      if (known?.problems.length) this.#faulty.add(key);
+      else this.#faulty.delete(key);
+    return { values: this.#values, problems: this.#problems() };
+  }
+
+  #problems(): readonly Problem[] {
+    return [...this.#faulty].sort().flatMap((key) => this.#known.get(key)?.problems ?? []);
   }
 }
 

@@ -75,6 +75,12 @@ export function rolloutEntry({ service, text, source }: Kept): Entry<RolloutDocu
   };
 }
 
+/** The same, of a pair whose key is `rollouts/<service>`. */
+export const rolloutEntryOf =
+  (source: SourceName) =>
+  ({ key, text }: { readonly key: string; readonly text: string }): Entry<RolloutDocument> =>
+    rolloutEntry({ service: key.slice(rolloutsFolder.length), text, source });
+
 function rolloutDocument(text: string, subject: Subject): Outcome<RolloutDocument> {
   try {
     const parsed = documentSchema.parse(JSON.parse(text));

@@ -230,7 +230,7 @@ function annotationDifferences(before: unknown, after: unknown, subject: string)
       // What only reads destroys nothing, whatever is said of that.
       if (was === is || (field === 'destructiveHint' && has['readOnlyHint'] === true)) return [];
       const level = was === promise ? 'major' : 'patch';
-      const words = `was annotated ${field} ${String(was)}, and is ${String(is)} now`;
+      const words = `was annotated ${field} ${jsonOf(was)}, and is ${jsonOf(is)} now`;
       return [difference('annotations_changed', subject, level, words)];
     }),
     ...[...others]
@@ -240,6 +240,8 @@ function annotationDifferences(before: unknown, after: unknown, subject: string)
       ),
   ];
 }
+
+const jsonOf = (value: unknown): string => JSON.stringify(value);
 
 const described: readonly string[] = ['title', 'description'];
 /** Judged above, or what the thing is called by. */

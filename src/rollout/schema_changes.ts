@@ -17,18 +17,17 @@ function compare(before: unknown, after: unknown, path: string, walk: Walk): Sch
   const other = resolved(after, walk.roots.after);
   const next = nextStep(walk, one, other);
   if (next === undefined) return [];
-  if (next === 'exhausted')
-    return isDeepStrictEqual(one, other)
-      ? []
-      : [{ kind: 'unjudged', path, words: 'changed, and is too large to be judged' }];
+  if (next === 'exhausted') return [{ kind: 'unjudged', path, words: 'is too large to be judged' }];
   const judges = isUnion(one) || isUnion(other) ? [unions, described] : plainJudges;
   return judges.flatMap((judge) => judge(one, other, path, next));
 }
 
 type Judge = (before: Schema, after: Schema, path: string, walk: Walk) => readonly SchemaChange[];
 
+const describing: readonly string[] = ['title', 'description', 'examples'];
+
 const described: Judge = (before, after, path) =>
-  ['title', 'description', 'examples'].flatMap((field) =>
+  describing.flatMap((field) =>
     isDeepStrictEqual(before[field], after[field])
       ? []
       : [{ kind: 'described', path, words: `has another ${field}` } as const],
@@ -154,7 +153,8 @@ const knownKeywords = new Set<string>([
   ...['type', 'enum', 'const', 'properties', 'required', 'additionalProperties', 'items'],
   ...['minimum', 'maximum', 'exclusiveMinimum', 'exclusiveMaximum', 'multipleOf', 'pattern'],
   ...['minLength', 'maxLength', 'minItems', 'maxItems', 'minProperties', 'maxProperties'],
-  ...['uniqueItems', 'title', 'description', 'examples', 'anyOf', 'oneOf'],
+  ...['uniqueItems', 'anyOf', 'oneOf'],
+  ...describing,
   ...['$schema', '$id', '$comment', '$defs', 'definitions'],
 ]);
 
@@ -212,10 +212,12 @@ const branchText = (branches: readonly unknown[]): string =>
 
 /** A plain schema is a union of one. What stands beside the branches holds in each. */
 function branchesOf(schema: Schema): readonly unknown[] {
-  const { anyOf, oneOf, title, description, examples, ...beside } = schema;
-  void [title, description, examples];
+  const { anyOf, oneOf, ...others } = schema;
+  const beside = Object.entries(others).filter(([keyword]) => !describing.includes(keyword));
   const branches: unknown = anyOf ?? oneOf;
-  if (!Array.isArray(branches)) return [beside];
-  if (Object.keys(beside).length === 0) return branches;
-  return branches.map((branch: unknown) => (isSchema(branch) ? { ...beside, ...branch } : branch));
+  if (!Array.isArray(branches)) return [Object.fromEntries(beside)];
+  if (beside.length === 0) return branches;
+  return branches.map((branch: unknown) =>
+    isSchema(branch) ? { ...(Object.fromEntries(beside) as Schema), ...branch } : branch,
+  );
 }

@@ -51,10 +51,11 @@ export class Holdings implements Held {
     return fallen;
   }
 
-  /** Called when all was sent that may be: does the client hold it? */
-  lag(isBehind: boolean, now: number): void {
-    if (!isBehind) this.#behindSince = undefined;
-    else this.#behindSince ??= now;
+  /** Called when all was sent that may be: does the client hold it? Tells whether that is new. */
+  lag(isBehind: boolean, now: number): boolean {
+    if (isBehind === (this.#behindSince !== undefined)) return false;
+    this.#behindSince = isBehind ? now : undefined;
+    return true;
   }
 
   get behindSince(): number | undefined {

@@ -8,6 +8,7 @@ import type { PersistentMap } from '../persistent_map.js';
 interface Step {
   /** What was taken: the same object for all who take it. */
   readonly by: object;
+  /** Weak, or one stream that stands still would keep every later step of the others. */
   readonly to: WeakRef<object>;
 }
 

@@ -14,7 +14,7 @@ type Wanted = Pick<Latest<Snapshot | undefined>, 'value' | 'subscribe'>;
 /** What became of a form that is refused. */
 type Fate = 'last good kept' | 'left out' | 'sent all the same';
 
-export class Published implements Wanted {
+class Published implements Wanted {
   #wanted: Snapshot | undefined;
   #verdicts: readonly Verdict[] = [];
   #made: Snapshot | undefined;

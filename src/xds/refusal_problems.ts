@@ -73,7 +73,8 @@ function problemOf({ kind, name, nodes, message }: Refused, fate: string): Probl
     ...(nodes.length === 1 && { node: first }),
     path,
   };
-  const text = `${who} refused ${path}: ${message.trimEnd().replace(/\.?$/, '.')} ${fate} ${remedy}`;
+  const words = message.trimEnd().replace(/\.?$/, '.');
+  const text = `${who} refused ${path}: ${words} ${fate} ${remedy}`;
   return problem('resource_refused', subject, text);
 }
 

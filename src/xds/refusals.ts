@@ -9,7 +9,7 @@ import { Latest } from '../latest.js';
 import type { Audience } from '../snapshot/audience.js';
 import type { RefusedForm } from '../snapshot/refused.js';
 import type { Resource, ResourceKind } from '../snapshot/snapshot.js';
-import type { Content } from './subscription.js';
+import { isUnknown, type Content } from './subscription.js';
 
 /** A form that is known to be refused, by whom and why. */
 export interface Verdict extends RefusedForm {
@@ -72,6 +72,22 @@ export class Refusals {
     });
   }
 
+  /**
+   * What a client that comes back holds, of which only the names and versions
+   * are known here. What it holds and nobody has a good form of must not be
+   * left out: that would take it away.
+   */
+  returning(role: Audience, kind: ResourceKind, held: ReadonlyMap<string, string>): void {
+    if (this.#entries.size === 0) return;
+    this.#drop(({ verdict }) => {
+      if (verdict.audience !== role) return false;
+      const version = held.get(verdict.name);
+      if (version === undefined) return false;
+      const isTaken = verdict.kind === kind && verdict.version === version;
+      return isTaken || (!verdict.good && isOfService(verdict.kind) && isOfService(kind));
+    });
+  }
+
   left(witness: Witness): void {
     for (const { witnesses } of this.#entries.values()) witnesses.delete(witness);
     this.#drop(({ convicted, witnesses }) => !convicted && witnesses.size === 0);
@@ -82,12 +98,17 @@ export class Refusals {
     const { kind, resource } = complaint;
     const { role } = witness.identity;
     let good: Resource | undefined;
+    let isHeldUnknown = false;
     for (const node of connected) {
       if (node.identity.role !== role) continue;
       const held = node.holding(kind, resource.name);
       if (held?.version === resource.version) return;
-      if (held && held.bytes.length > 0 && (!good || node === witness)) good = held;
+      if (!held) continue;
+      if (isUnknown(held)) isHeldUnknown = true;
+      else if (!good || node === witness) good = held;
     }
+    // To leave it out would take it from those who hold a form that nobody here can send again.
+    if (isHeldUnknown && !good) return;
     const key = keyOf(role, kind, resource);
     const before = this.#entries.get(key);
     const entry: Entry = before ?? {
@@ -156,6 +177,9 @@ export class Refusals {
     this.convicted.set(this.verdicts);
   }
 }
+
+/** A cluster and its endpoints are left out together. */
+const isOfService = (kind: ResourceKind) => kind === 'cluster' || kind === 'endpoint';
 
 const keyOf = (
   role: Audience,

@@ -135,7 +135,7 @@ export class Stream {
 
   #act(request: Request): void {
     const session = this.#session ?? this.#begin(request);
-    const { id } = session.node.identity;
+    const { id, role } = session.node.identity;
     if (request.node?.id && request.node.id !== id)
       throw new InvalidRequest(`this stream is of node "${id}", not of "${request.node.id}"`);
     const { kind } = request;
@@ -146,6 +146,8 @@ export class Stream {
     }
     const { namesPerSubscription: most } = this.context.limits;
     const held = 'held' in request.wish ? request.wish.held.size : 0;
+    if (!session.delivery.subscription(kind))
+      this.context.nodes.refusals.returning(role, kind, broughtBy(request.wish, kind));
     const answer = session.delivery.receive(kind, request.wish, request.verdict);
     const named = session.delivery.subscription(kind)?.named ?? 0;
     if (Math.max(held, named) > most)
@@ -201,7 +203,7 @@ export class Stream {
       node.touch();
     }
     const { quiet } = delivery;
-    holdings.lag(!quiet, clock.now());
+    if (holdings.lag(!quiet, clock.now())) node.touch();
     if (quiet) this.joined();
   }
 
@@ -228,4 +230,12 @@ export class Stream {
   #who(): { node: string | undefined; address: string } {
     return { node: this.#session?.node.identity.id, address: this.sink.address };
   }
+}
+
+/** What the first request for a type tells of what is held, with its version where that is said. */
+function broughtBy(wish: Request['wish'], kind: ResourceKind): ReadonlyMap<string, string> {
+  // Whoever asks for endpoints has their cluster.
+  const asked = 'names' in wish ? wish.names : wish.subscribe;
+  const named = kind === 'endpoint' ? asked.map((name) => [name, ''] as const) : [];
+  return new Map([...named, ...('held' in wish ? wish.held : [])]);
 }

@@ -44,6 +44,8 @@ export const pure: readonly string[] = [
   'src/resources/',
   'src/snapshot/snapshot.ts',
   'src/snapshot/consistent.ts',
+  'src/snapshot/refused.ts',
+  'src/xds/refusals.ts',
   'src/snapshot/audience.ts',
   'src/xds/subscription.ts',
   'src/xds/order.ts',

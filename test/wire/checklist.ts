@@ -51,10 +51,7 @@ export const checklist: Readonly<Record<number, Point>> = {
   26: { text: 'refused bytes are never sent again on that stream; different ones at once' },
   27: { text: 'a refusal is seen: metric, API, node, type, names, words, time' },
   28: { text: 'a mended input mends the proxy without a restart' },
-  29: {
-    text: 'a fresh proxy never gets bytes known to be refused; a refused canary is rolled back',
-    missing: 'refusals reach neither the pipeline nor a rollout yet',
-  },
+  29: { text: 'a fresh proxy never gets bytes known to be refused' },
   30: { text: 'one bad resource keeps back no other' },
   31: { text: 'at most one response of a type awaits its answer; changes meanwhile are merged' },
   32: { text: 'a slow or faulty client delays no other' },

@@ -184,7 +184,7 @@ describe('the client of gRPC itself', () => {
     second('MAGLEV', 'one');
     await stage.nodesAre(() => stage.server.nodes.problems().length === 1);
     expect(stage.server.nodes.problems()[0]?.subject).to.deep.equal({
-      ...{ node: 'grpc', path: 'cluster.second' },
+      ...{ service: 'second', node: 'grpc', path: 'cluster.second' },
     });
     expect(await whoAnswers()).to.equal('one');
     second('ROUND_ROBIN', 'two');

@@ -167,6 +167,21 @@ describe('a form that is refused', () => {
     expect(problems().map(({ subject }) => subject.path)).to.deep.equal(['cluster.a', 'cluster.d']);
   });
 
+  it('takes no service from one that comes back with an older form of it', async () => {
+    publish({ a: 1, b: 1, c: badMark });
+    const first = envoy('edge-1');
+    await holds(first, { a: 1, b: 1 });
+    await stage.nodesAre(() => problems().length === 1);
+    const back = stage.connect();
+    const initial_resource_versions = { a: 'old', b: 'old', c: 'old' };
+    back.begin('cluster', { node: envoyNode('back'), initial_resource_versions });
+    const response = await back.next();
+    expect(response.removed_resources ?? []).to.be.empty;
+    back.refuse(response, 'no such extension');
+    const next = await back.next();
+    expect(next.removed_resources ?? []).to.be.empty;
+  });
+
   it('by one that refuses everything is no such form (point 32)', async () => {
     publish({ a: 1, b: 1 });
     const hostile = envoy('hostile', () => true);

@@ -77,7 +77,7 @@ const store = {
 };
 
 async function start(services: number): Promise<void> {
-  const log = createLog('control plane', 'warn');
+  const log = createLog('control plane', 'error');
   const metrics = createMetrics();
   const config = valueOf(readConfig({ env: {}, cwd: '/nowhere' }));
   const registry = new MemoryRegistry(services);

@@ -33,16 +33,20 @@ const events: fc.Arbitrary<readonly Event[]> = fc.array(
 /** What is known of one instance without looking into the belief. */
 interface Seen {
   namedAt: number;
-  /** Served when last looked at, though its registry was heard not to name it. */
+  /** Since when it was named without a break, until `namedAt`. */
+  namedFrom: number;
+  /** Told as held when last looked at. */
   wasHeld: boolean;
 }
 
 class Trial {
   readonly #belief = new Belief(undefined, limits);
   readonly #seen = new Map<string, Seen>(
-    ids.map((id) => [id, { namedAt: -Infinity, wasHeld: false }]),
+    ids.map((id) => [id, { namedAt: 0, namedFrom: -Infinity, wasHeld: false }]),
   );
   #named: readonly string[] = ids;
+  /** What was named when last looked at. */
+  #before: readonly string[] = ids;
   #now = 0;
   #state = 'heard';
   /** Heard without a break since. */
@@ -87,16 +91,24 @@ class Trial {
     const missing = ids.filter((id) => !this.#named.includes(id));
     for (const id of this.#named) expect(served.has(id), `${id} is named`).to.equal(true);
     if (this.#state === 'heard') this.#judge(served, missing);
+    const held = new Set(this.#belief.held?.registrations.map(({ id }) => id));
     for (const [id, seen] of this.#seen) {
-      if (this.#named.includes(id)) Object.assign(seen, { namedAt: this.#now, wasHeld: false });
-      else seen.wasHeld = this.#state === 'heard' && served.has(id);
+      seen.wasHeld = held.has(id) && this.#state === 'heard';
+      if (!this.#named.includes(id)) continue;
+      if (!this.#before.includes(id)) seen.namedFrom = this.#now;
+      seen.namedAt = this.#now;
     }
+    this.#before = this.#named;
   }
 
   #judge(served: ReadonlySet<string>, missing: readonly string[]): void {
     const namedSince = (ms: number) => (id: string) =>
       this.#now - (this.#seen.get(id)?.namedAt ?? 0) < ms;
-    const recent = missing.filter(namedSince(windowMs));
+    const isSettled = ({ namedAt, namedFrom }: Seen) => namedAt - namedFrom >= windowMs;
+    const recent = missing.filter(namedSince(windowMs)).filter((id) => {
+      const seen = this.#seen.get(id);
+      return seen !== undefined && isSettled(seen);
+    });
     const isSudden =
       recent.length >= limits.least &&
       recent.length > limits.share * (recent.length + this.#named.length);

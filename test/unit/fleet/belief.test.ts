@@ -181,7 +181,8 @@ describe('how far a registry is believed', () => {
         const fleet = fleetOf(of);
         const belief = convinced(...fleet);
         belief.report(says(...fleet.slice(lost)));
-        expect(named(belief)).to.have.lengthOf(isHeld ? of : of - lost);
+        named(belief);
+        expect(named(belief, 500)).to.have.lengthOf(isHeld ? of : of - lost);
         expect(heldIds(belief)?.length ?? 0).to.equal(isHeld ? lost : 0);
       });
 
@@ -212,13 +213,39 @@ describe('how far a registry is believed', () => {
       const belief = convinced(...fleet);
       for (let lost = 1; lost <= 5; lost++) {
         belief.report(says(...fleet.slice(lost)));
-        expect(named(belief, lost * 1_000)).to.have.lengthOf(10 - lost);
+        named(belief, lost * 1_000);
+        expect(named(belief, lost * 1_000 + 500)).to.have.lengthOf(10 - lost);
       }
       belief.report(says(...fleet.slice(6)));
       expect(named(belief, 6_000)).to.have.lengthOf(10);
       expect(named(belief, 30_999)).to.have.lengthOf(10);
       expect(named(belief, 31_000), 'each after its own time').to.have.lengthOf(9);
       expect(named(belief, 36_000)).to.have.lengthOf(4);
+    });
+
+    it('lets a few go at once, and the next only when no more follow soon', () => {
+      const fleet = fleetOf(20);
+      const belief = convinced(...fleet);
+      belief.report(says(...fleet.slice(4)));
+      expect(named(belief, 0)).to.have.lengthOf(16);
+      belief.report(says(...fleet.slice(6)));
+      expect(named(belief, 100)).to.have.lengthOf(16);
+      expect(belief.nextEnd).to.equal(600);
+      expect(belief.held, 'it is no loss that is held back').to.equal(undefined);
+      expect(named(belief, 600)).to.have.lengthOf(14);
+      expect(belief.nextEnd).to.equal(Infinity);
+    });
+
+    it('takes those that only just came for no loss when they go', () => {
+      const fleet = fleetOf(10);
+      const belief = convinced(...fleet);
+      for (let index = 0; index < 30; index++) {
+        const brief = { ...fleet[0]!, name: `brief-${index}`, id: 'brief', port: 5000 + index };
+        belief.report(says(...fleet, brief));
+        expect(named(belief, index * 100)).to.have.lengthOf(11);
+        belief.report(says(...fleet));
+        expect(named(belief, index * 100 + 50)).to.have.lengthOf(10);
+      }
     });
 
     it('does not add up slow losses', () => {

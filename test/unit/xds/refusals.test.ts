@@ -1,11 +1,20 @@
 import { expect } from 'chai';
 import type { Resource, ResourceKind } from '../../../src/snapshot/snapshot.js';
 import { Refusals, type Witness } from '../../../src/xds/refusals.js';
+import { Subscription } from '../../../src/xds/subscription.js';
 
 const form = (name: string, version: string): Resource => ({
   ...{ name, version },
   bytes: Buffer.from(`${name} ${version}`),
 });
+
+/** What the room takes for bytes that are not known. */
+const { bytes: unknown } = (() => {
+  const subscription = new Subscription('cluster');
+  const held = new Map([['claims', 'v1']]);
+  subscription.change({ subscribe: [], unsubscribe: [], held }, undefined);
+  return subscription.held.get('claims')!;
+})();
 
 class Node implements Witness {
   readonly held = new Map<string, Resource>();
@@ -104,6 +113,33 @@ describe('verdicts on what is refused', () => {
     refusals.left(one);
     refusals.joining(other.identity);
     expect(convicted()).to.deep.equal(['claims v2']);
+  });
+
+  it('convicts nothing whose older form others hold, when nobody can send that again', () => {
+    other.held.set('claims', { ...good, bytes: unknown });
+    refuse(one);
+    expect(convicted(), 'it would be taken from them').to.be.empty;
+    one.held.set('claims', good);
+    refuse(one);
+    expect(convicted()).to.deep.equal(['claims v2']);
+  });
+
+  for (const kind of ['cluster', 'endpoint'] as const)
+    it(`takes nothing from a client that comes back with it: a ${kind} it holds`, () => {
+      refuse(one);
+      refusals.returning('edge', kind, new Map([['policy', 'v1']]));
+      expect(convicted()).to.deep.equal(['claims v2']);
+      refusals.returning('edge', kind, new Map([['claims', 'v1']]));
+      expect(convicted()).to.be.empty;
+    });
+
+  it('a client that comes back with the refused form acquits it, one with an older does not', () => {
+    one.held.set('claims', good);
+    refuse(one);
+    refusals.returning('edge', 'cluster', new Map([['claims', 'v1']]));
+    expect(convicted()).to.deep.equal(['claims v2']);
+    refusals.returning('edge', 'cluster', new Map([['claims', 'v2']]));
+    expect(convicted()).to.be.empty;
   });
 
   it('an Envoy of another version may try', () => {
