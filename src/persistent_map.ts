@@ -63,17 +63,23 @@ export class PersistentMap<V> implements ReadonlyMap<string, V> {
     return [...names].filter((name) => this.get(name) !== other.get(name));
   }
 
-  *entries(): MapIterator<[string, V]> {
-    for (const entry of this.base) if (!this.layer.has(entry[0])) yield entry;
-    for (const [name, value] of this.layer) if (value !== gone) yield [name, value];
+  entries(): MapIterator<[string, V]> {
+    return this.layer.size === 0
+      ? this.base.entries()
+      : this.#layered((name, value) => [name, value]);
   }
 
-  *keys(): MapIterator<string> {
-    for (const [name] of this.entries()) yield name;
+  keys(): MapIterator<string> {
+    return this.layer.size === 0 ? this.base.keys() : this.#layered((name) => name);
   }
 
-  *values(): MapIterator<V> {
-    for (const [, value] of this.entries()) yield value;
+  values(): MapIterator<V> {
+    return this.layer.size === 0 ? this.base.values() : this.#layered((_, value) => value);
+  }
+
+  *#layered<T>(give: (name: string, value: V) => T): MapIterator<T> {
+    for (const [name, value] of this.base) if (!this.layer.has(name)) yield give(name, value);
+    for (const [name, value] of this.layer) if (value !== gone) yield give(name, value);
   }
 
   [Symbol.iterator](): MapIterator<[string, V]> {

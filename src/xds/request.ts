@@ -4,7 +4,7 @@ import { decode, type Output } from '../protos.js';
 import { audienceOf } from '../snapshot/audience.js';
 import { resourceKinds, typeUrls, type ResourceKind } from '../snapshot/snapshot.js';
 import type { Verdict } from './delivery.js';
-import { fieldsOf } from './fields.js';
+import { eachField } from './fields.js';
 import type { Identity } from './nodes.js';
 import type { Variant, WholeWish, Wish } from './subscription.js';
 
@@ -41,14 +41,36 @@ const kindByUrl: ReadonlyMap<string, ResourceKind> = new Map(
   resourceKinds.map((kind) => [typeUrls[kind], kind]),
 );
 
+/** Reads a request, or recognises one: Envoys that are in step send the very same bytes. */
 export function readRequest(variant: Variant, bytes: Buffer): Request {
+  const known = recent.findIndex((each) => each.variant === variant && each.bytes.equals(bytes));
+  const found = recent[known];
+  if (found) {
+    if (known > 0) recent.splice(known, 1);
+    if (known > 0) recent.unshift(found);
+    return found.request;
+  }
+  const request = parsed(variant, bytes);
+  if (bytes.length <= longestRemembered && !request.node) {
+    recent.unshift({ variant, bytes: Buffer.from(bytes), request });
+    recent.length = Math.min(recent.length, remembered);
+  }
+  return request;
+}
+
+/** As many as there are answers on their way at a time, or subscriptions to the same names. */
+const remembered = 16;
+const longestRemembered = 64 * 1024;
+const recent: { variant: Variant; bytes: Buffer; request: Request }[] = [];
+
+function parsed(variant: Variant, bytes: Buffer): Request {
   const { message, read, numbers } = forms[variant];
   try {
     const fields = collect(bytes);
     const typeUrl = fields.text(numbers.typeUrl);
     if (typeUrl === '') throw new InvalidRequest('type_url is required on an aggregated stream');
-    const node = fields.last(numbers.node);
-    const detail = fields.last(numbers.errorDetail);
+    const node = fields.bytes(numbers.node);
+    const detail = fields.bytes(numbers.errorDetail);
     return {
       node: node && decode('envoy.config.core.v3.Node', node),
       kind: kindByUrl.get(typeUrl),
@@ -66,8 +88,10 @@ export function readRequest(variant: Variant, bytes: Buffer): Request {
 interface Fields {
   text(number: number): string;
   names(number: number): readonly string[];
-  last(number: number): Buffer | undefined;
-  all(number: number): readonly Buffer[];
+  /** Of the last field of this number. */
+  bytes(number: number): Buffer | undefined;
+  /** Entries of a map of texts. */
+  pairs(number: number): ReadonlyMap<string, string>;
 }
 
 interface Form {
@@ -84,7 +108,7 @@ const forms: Readonly<Record<Variant, Form>> = {
     read: (fields) => ({
       subscribe: fields.names(3),
       unsubscribe: fields.names(4),
-      held: new Map(fields.all(5).map(readPair)),
+      held: fields.pairs(5),
     }),
   },
   'state of the world': {
@@ -94,37 +118,42 @@ const forms: Readonly<Record<Variant, Form>> = {
   },
 };
 
-/** An entry of a map of texts. */
-function readPair(entry: Buffer): [string, string] {
+type Place = readonly [from: number, to: number];
+
+const nowhere: readonly Place[] = [];
+
+function collect(message: Buffer): Fields {
+  const found = new Map<number, Place[]>();
+  eachField(message, (number, from, to) => {
+    const earlier = found.get(number);
+    if (earlier) earlier.push([from, to]);
+    else found.set(number, [[from, to]]);
+  });
+  const all = (number: number) => found.get(number) ?? nowhere;
+  const bytes = (number: number) => {
+    const last = all(number).at(-1);
+    return last && message.subarray(...last);
+  };
+  return {
+    bytes,
+    text: (number) => bytes(number)?.toString() ?? '',
+    names: (number) => all(number).map((place) => nameAt(message, place)),
+    pairs: (number) => new Map(all(number).map((place) => pairAt(message, place))),
+  };
+}
+
+function pairAt(message: Buffer, [from, to]: Place): [string, string] {
   const pair: [string, string] = ['', ''];
-  for (const { number, bytes } of fieldsOf(entry))
-    if (bytes && number <= 2) pair[number - 1] = nameIn(bytes);
+  const see = (number: number, ...place: Place) => {
+    if (number <= 2) pair[number - 1] = nameAt(message, place);
+  };
+  eachField(message, see, from, to);
   return pair;
 }
 
-function nameIn(bytes: Buffer): string {
-  if (bytes.length <= longestName) return bytes.toString();
+function nameAt(message: Buffer, [from, to]: Place): string {
+  if (to - from <= longestName) return message.toString('utf8', from, to);
   throw new InvalidRequest(`a name has more than ${longestName} bytes`, 'too much');
-}
-
-const none: readonly Buffer[] = [];
-
-function collect(message: Buffer): Fields {
-  const found = new Map<number, Buffer[]>();
-  for (const { number, bytes } of fieldsOf(message)) {
-    if (!bytes) continue;
-    const earlier = found.get(number);
-    if (earlier) earlier.push(bytes);
-    else found.set(number, [bytes]);
-  }
-  const all = (number: number) => found.get(number) ?? none;
-  const last = (number: number) => all(number).at(-1);
-  return {
-    all,
-    last,
-    text: (number) => last(number)?.toString() ?? '',
-    names: (number) => all(number).map(nameIn),
-  };
 }
 
 /** Who speaks: the first request of a stream has to say it. */

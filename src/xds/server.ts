@@ -19,6 +19,7 @@ import { listen, type TlsMaterial } from './listening.js';
 import { Nodes } from './nodes.js';
 import { sharedNumbering } from './response.js';
 import type { Ending, Sink } from './stream.js';
+import { Turns } from './turns.js';
 import { Streams } from './streams.js';
 import type { Variant } from './subscription.js';
 
@@ -61,7 +62,7 @@ export async function startXdsServer(options: XdsOptions): Promise<Outcome<XdsSe
   const { metrics, clock, log, identity = 'any' } = options;
   const audiences = new Audiences(convictions.publishedTo);
   const shared = { limits, nodes, metrics, clock, log, audiences, identity };
-  const streams = new Streams({ ...shared, numbered: sharedNumbering() });
+  const streams = new Streams({ ...shared, numbered: sharedNumbering(), turns: new Turns() });
   const { StreamAggregatedResources, DeltaAggregatedResources } = discoveryService();
   server.addService(
     { whole: raw(StreamAggregatedResources.path), delta: raw(DeltaAggregatedResources.path) },

@@ -20,6 +20,7 @@ import type { Limits } from './limits.js';
 import type { ConnectedNode, Nodes } from './nodes.js';
 import { identityOf, InvalidRequest, readRequest, type Refusal, type Request } from './request.js';
 import { encodeResponse } from './response.js';
+import type { Turns } from './turns.js';
 import type { Answer, Variant } from './subscription.js';
 
 /** Why a stream is ended by us. */
@@ -44,6 +45,7 @@ export interface StreamContext {
   readonly audiences: Audiences;
   readonly identity: IdentityPolicy;
   readonly numbered: Numbering;
+  readonly turns: Turns;
   readonly limits: Limits;
   readonly nodes: Nodes;
   readonly metrics: Metrics;
@@ -86,8 +88,12 @@ export class Stream {
     if (!this.#session) return;
     this.#session.holdings.present = snapshot;
     this.#session.delivery.publish(snapshot, changes);
-    this.#flush(this.#session);
+    this.context.turns.add(this);
     this.#session.node.touch();
+  }
+
+  flush(): number {
+    return this.#session ? this.#flush(this.#session) : 0;
   }
 
   /** Looks for answers that are awaited too long, and whether it may still be here. */
@@ -125,6 +131,7 @@ export class Stream {
     if (!this.#open) return;
     this.#open = false;
     if (this.#flushing) clearImmediate(this.#flushing);
+    this.context.turns.leave(this);
     if (!this.#session) return;
     const { node } = this.#session;
     this.context.nodes.leave(node);
@@ -158,7 +165,7 @@ export class Stream {
     this.#record(session, kind, { answer, complaint: request.complaint });
     this.#flushing ??= setImmediate(() => {
       this.#flushing = undefined;
-      this.#flush(session);
+      this.context.turns.add(this);
     });
   }
 
@@ -194,17 +201,21 @@ export class Stream {
     return new InvalidRequest(`node.metadata says ${audience}, which is not served here`);
   }
 
-  #flush({ delivery, holdings, node }: Session): void {
+  #flush({ delivery, holdings, node }: Session): number {
     const { metrics, clock } = this.context;
+    let written = 0;
     for (const response of delivery.responses()) {
       holdings.sent(response, clock.now());
       metrics.responses.inc({ type: response.kind });
-      this.sink.write(encodeResponse(response));
+      const bytes = encodeResponse(response);
+      written += bytes.length;
+      this.sink.write(bytes);
       node.touch();
     }
     const { quiet } = delivery;
     if (holdings.lag(!quiet, clock.now())) node.touch();
     if (quiet) this.joined();
+    return written;
   }
 
   #record(
@@ -216,11 +227,11 @@ export class Stream {
     if (answer.kind === 'acknowledged') node.accept(kind, answer.content);
     if (answer.kind === 'refused') {
       const names = [...answer.content.keys()];
-      node.refuse(kind, answer.content, complaint.slice(0, 4_000));
+      const words = wordsOf(complaint, kind);
+      node.refuse(kind, answer.content, words);
       this.context.metrics.nacks.inc({ type: kind });
-      const words = { kind, names: names.slice(0, 10), complaint: complaint.slice(0, 4_000) };
       this.context.log.warn(
-        { ...this.#who(), ...words },
+        { ...this.#who(), kind, names: names.slice(0, 10), complaint: words },
         'an Envoy refused resources and keeps what it held',
       );
     }
@@ -238,4 +249,10 @@ function broughtBy(wish: Request['wish'], kind: ResourceKind): ReadonlyMap<strin
   const asked = 'names' in wish ? wish.names : wish.subscribe;
   const named = kind === 'endpoint' ? asked.map((name) => [name, ''] as const) : [];
   return new Map([...named, ...('held' in wish ? wish.held : [])]);
+}
+
+/** Envoy may print what it could not read, and of a secret that is the key. */
+function wordsOf(complaint: string, kind: ResourceKind): string {
+  const words = kind === 'secret' ? complaint.replace(/\b(type_url|value) *:.*$/s, '…') : complaint;
+  return words.slice(0, 4_000);
 }

@@ -288,8 +288,7 @@ export class Subscription {
   #name(names: readonly string[], present: ResourceSet | undefined): void {
     const next = inStep(this.#names, names, () => this.#names.with(named(names)));
     // Whoever names all there is, in whatever order, shares the snapshot's own list of names.
-    const all = next.size === present?.size && [...next.keys()].every((each) => present.has(each));
-    this.#names = all ? present : next;
+    this.#names = present && namesAlike(next, present) ? present : next;
   }
 
   #insistByClient(name: string): void {
@@ -323,22 +322,24 @@ export class Subscription {
 
   /** What the client held on an earlier stream, perhaps with another replica. */
   #takeOver(held: Wish['held'], present: ResourceSet | undefined): void {
+    const wantsAll = this.#wildcard || this.#names === present;
+    const all = wantsAll && present?.size === held.size;
+    if (all && [...held].every(([name, version]) => present.get(name)?.version === version)) {
+      this.#held = present;
+      return;
+    }
     const taken: [string, Resource][] = [];
-    let known = 0;
     for (const [name, version] of held) {
       if (!this.wants(name)) continue;
       const resource = present?.get(name);
-      if (resource?.version === version) {
-        known++;
-        taken.push([name, resource]);
-      } else {
+      if (resource?.version === version) taken.push([name, resource]);
+      else {
         taken.push([name, { name, version, bytes: unknownBytes }]);
         this.#unknown.add(name);
         this.#due.add(name);
       }
     }
-    const all = known === taken.length && known === present?.size;
-    this.#held = all ? present : this.#held.with(taken);
+    this.#held = this.#held.with(taken);
   }
 
   /** What the client brought along becomes known once its version is found. */
@@ -370,6 +371,12 @@ export class Subscription {
 
 function* named(subscribe: readonly string[]): Generator<[string, true]> {
   for (const name of subscribe) if (name !== everything) yield [name, true];
+}
+
+function namesAlike(one: ReadonlyMap<string, unknown>, other: ReadonlyMap<string, unknown>) {
+  if (one.size !== other.size) return false;
+  for (const name of one.keys()) if (!other.has(name)) return false;
+  return true;
 }
 
 const unknownBytes = Buffer.alloc(0);
