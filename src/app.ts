@@ -15,11 +15,13 @@ import { lastGoodStore } from './last_good.js';
 import type { Log } from './log.js';
 import type { Metrics } from './metrics.js';
 import { Pipeline } from './pipeline.js';
+import { planOf } from './plan.js';
 import { askService } from './probe/ask.js';
 import { Probe } from './probe/probe.js';
 import { createConsulRegistry } from './registry/consul.js';
 import { createEtcdRegistry } from './registry/etcd.js';
 import { createFileRegistry } from './registry/file.js';
+import type { Changes } from './registry/planned.js';
 import type { Registry } from './registry/registry.js';
 import type { Audience } from './snapshot/audience.js';
 import { keptRefusals } from './xds/kept_refusals.js';
@@ -75,6 +77,12 @@ export async function startApp(parts: AppParts): Promise<Outcome<App>> {
     askedAt: (service: string) => probe.askedAt(service),
     ask: async (newcomer: Registration) =>
       (await askService(firstOf(newcomer), AbortSignal.timeout(newcomerMs))).catalogue,
+    plan: (changes: Changes) => {
+      const present = pipeline.present();
+      const { allowedTargets } = config.registry;
+      const source = config.registry.write ?? registries[0]?.source ?? 'file';
+      return present && planOf({ present, settings: config, source, allowedTargets }, changes);
+    },
     problems: () => [...pipeline.problems.value, ...nodes.problems()],
     registries: new Map(registries.map((registry) => [registry.source, registry])),
   };

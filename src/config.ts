@@ -43,7 +43,7 @@ const registrySchema = z.strictObject({
         .regex(/^(\d{1,2}|100)%$/, 'must be a percentage such as 50%')
         .default('50%')
         .describe('a loss of more of the instances at once is held back; 100%: of all'),
-      least: z.int().min(1).default(5).describe('a smaller loss is not, while Consul is heard'),
+      least: z.int().min(1).default(5).describe('a smaller loss is not, save after an outage'),
       hold: z
         .string()
         .regex(/^\d+(ms|s|m|h)$/, 'must be a duration such as 30s or 5m; 0s believes at once')

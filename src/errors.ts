@@ -32,6 +32,11 @@ export const catalogue = {
     severity: 'warning',
     title: 'Instances of one service ask for different policies',
   },
+  dependency_unmet: {
+    actor: 'server owner',
+    severity: 'error',
+    title: 'A service depends on what is not there',
+  },
   address_shared: {
     actor: 'server owner',
     severity: 'warning',

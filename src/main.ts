@@ -33,6 +33,10 @@ const actions: Actions = {
     const { findEnvoy } = await import('./up/envoy_binary.js');
     return findEnvoy(search);
   },
+  async plan(config, changes) {
+    const { emptyFleetPlan } = await import('./plan.js');
+    return emptyFleetPlan(config, changes);
+  },
   async portProblems(config) {
     const { portProblems } = await import('./up/ports.js');
     return portProblems(config);

@@ -21,6 +21,7 @@ import {
   type Registration,
   type SourceName,
 } from './fleet/fleet.js';
+import type { Registered } from './fleet/merge.js';
 import type { LastGoodStore } from './last_good.js';
 import { Latest } from './latest.js';
 import type { Log } from './log.js';
@@ -52,6 +53,13 @@ export interface PipelineParts {
   readonly metrics: Metrics;
 }
 
+interface Standing {
+  readonly reports: readonly Registered[];
+  readonly probes: ProbeReport;
+  readonly fleet: Fleet;
+  readonly snapshot: Snapshot;
+}
+
 export class Pipeline {
   readonly fleet = new Latest<Fleet>(emptyFleet);
   /** Undefined until every registry was heard or a last good is known for it. */
@@ -72,6 +80,8 @@ export class Pipeline {
   #probed: ProbeReport = new Map();
   /** What is known of every service: that, and what was kept by an earlier run. */
   #probes: PersistentMap<ProbeResult>;
+  /** The reports that the present fleet was made of. */
+  #translated: readonly Registered[] | undefined;
   #pending: NodeJS.Immediate | NodeJS.Timeout | undefined;
   #restUntil = 0;
   #closed = false;
@@ -113,6 +123,13 @@ export class Pipeline {
     this.#probed = report;
     this.#probes = this.#probes.with(news.map((name) => [name, report.get(name)]));
     this.#lookAgain();
+  }
+
+  /** What the last translation was made of and came to; undefined until there was one. */
+  present(): Standing | undefined {
+    const [fleet, snapshot] = [this.fleet.value, this.snapshot.value];
+    const reports = this.#translated;
+    return snapshot && reports && { reports, probes: this.#probes, fleet, snapshot };
   }
 
   /** How far each registry is believed. */
@@ -191,6 +208,7 @@ export class Pipeline {
       this.#publishProblems([...own, ...translated.problems]);
       this.stale.set(stale);
       this.parts.metrics.stale.set(stale ? 1 : 0);
+      this.#translated = reports;
       this.fleet.set(translated.fleet);
       this.snapshot.set(translated.snapshot);
       this.#count(translated.fleet);

@@ -8,6 +8,7 @@ const statusOf: Partial<Record<ProblemCode, number>> = {
   registration_invalid: 422,
   registration_field_unused: 422,
   registration_conflict: 409,
+  dependency_unmet: 409,
   write_conflict: 409,
   registry_unreachable: 503,
   registry_unreadable: 503,

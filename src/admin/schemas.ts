@@ -223,6 +223,34 @@ export const acceptedLoss = named(
   z.object({ source, dryRun: z.boolean(), instances: count, services: heldServices }),
 );
 
+export const planned = named(
+  'Plan',
+  z.object({
+    steps: z.array(
+      z.object({
+        what: z.enum(['register', 'remove']),
+        service: z.string(),
+        instance: z.string().optional(),
+        version: z.string().optional(),
+        change: z.enum(['added', 'replaced', 'unchanged', 'removed', 'absent', 'refused']),
+        problems: z.array(problem).describe('why it would be refused, and warnings'),
+      }),
+    ),
+    resources: z
+      .array(
+        z.object({
+          kind: z.string(),
+          name: z.string(),
+          change: z.enum(['added', 'changed', 'removed']),
+          bytes: count,
+        }),
+      )
+      .describe('what every Envoy would be sent'),
+    nodes: z.array(z.object({ id: z.string(), resources: count, bytes: count })),
+    problems: z.object({ appeared: z.array(problem), mended: z.array(problem) }),
+  }),
+);
+
 /** A service as the filter service needs it. */
 const exposedService = named(
   'ExposedService',

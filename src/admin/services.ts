@@ -3,7 +3,7 @@ import type { Log } from '../log.js';
 import { nearest } from '../config.js';
 import { reasonOf, type Outcome, type Problem } from '../errors.js';
 import { exposedServices } from '../fleet/exposed_services.js';
-import { conflictsWith } from '../fleet/newcomer.js';
+import { conflictsWith, conflictsWithout } from '../fleet/newcomer.js';
 import { decodeRegistration } from '../registry/decode.js';
 import { registrationSchema } from '../registry/schema.js';
 import type { Registry, RegistrationDocument } from '../registry/registry.js';
@@ -121,7 +121,13 @@ async function remove(
   params: AdminRequest['params'],
 ): Promise<Answer> {
   const { name = '', id } = params;
-  const { write } = state;
+  const { write, fleet } = state;
+  const service = fleet.value.services.find((candidate) => candidate.name === name);
+  const gone = service?.instances.filter(
+    (each) => each.source === write && (id === undefined || each.id === id),
+  );
+  const conflicts = conflictsWithout(fleet.value, name, gone ?? []);
+  if (conflicts.length > 0) return problemAnswer(conflicts, 409);
   state.removing(write, { service: name, instance: id });
   const done = await settled(state, (registry) => registry.remove(name, id));
   if (!done.ok) return problemAnswer(done.problems.map((each) => toldWhere(state, each, params)));

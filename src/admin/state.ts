@@ -4,7 +4,9 @@ import type { BeliefStatus, Removal } from '../fleet/beliefs.js';
 import type { Catalogue, Fleet, Registration, SourceName } from '../fleet/fleet.js';
 import type { Latest } from '../latest.js';
 import type { Metrics } from '../metrics.js';
+import type { Changes } from '../registry/planned.js';
 import type { Hearing, Registry } from '../registry/registry.js';
+import type { Plan } from './plan.js';
 import type { NodeStatus } from '../xds/nodes.js';
 
 export interface AdminState {
@@ -26,6 +28,8 @@ export interface AdminState {
   readonly nodes: () => readonly NodeStatus[];
   /** What a server that is not registered yet offers; undefined when it does not answer. */
   readonly ask: (newcomer: Registration) => Promise<Catalogue | undefined>;
+  /** What these changes would do; undefined until every registry was heard. */
+  readonly plan: (changes: Changes) => Plan | undefined;
   /** When a service last told all it offers, in ms since the epoch. */
   readonly askedAt: (service: string) => number | undefined;
   readonly metrics: Metrics;

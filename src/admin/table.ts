@@ -6,6 +6,7 @@ import { healthRoutes } from './health.js';
 import { nodeRoutes } from './nodes.js';
 import { openapiRoute } from './openapi.js';
 import { pageRoute } from './page.js';
+import { planRoutes } from './plan.js';
 import type { Readiness } from './readiness.js';
 import { registryRoutes } from './registries.js';
 import type { Route } from './route.js';
@@ -28,6 +29,7 @@ export function routeTable({ state, readiness, log, ...rest }: TableInput): read
     ...catalogueRoutes(state),
     ...nodeRoutes(state),
     ...registryRoutes(state),
+    ...planRoutes(state),
     ...exposedRoutes(source),
     ...healthRoutes(state, readiness),
     openapiRoute(state.version, () => table),

@@ -65,6 +65,23 @@ export const registered = z.object({
   warnings: z.array(problem),
 });
 
+export const planned = z.object({
+  steps: z.array(
+    z.object({
+      service: z.string(),
+      instance: z.string().optional(),
+      version: z.string().optional(),
+      change: z.string(),
+      problems: z.array(problem),
+    }),
+  ),
+  resources: z.array(
+    z.object({ kind: z.string(), name: z.string(), change: z.string(), bytes: z.number() }),
+  ),
+  nodes: z.array(z.object({ id: z.string(), resources: z.number(), bytes: z.number() })),
+  problems: z.object({ appeared: z.array(problem), mended: z.array(problem) }),
+});
+
 export const removed = z.object({ removed: z.array(z.string()) });
 
 export const toolList = z.object({

@@ -2,7 +2,7 @@
 import { z } from 'zod';
 import { reasonOf } from '../errors.js';
 import type { Invocation } from './command.js';
-import { Failure } from './failure.js';
+import { Failure, Unreachable } from './failure.js';
 import { adminUrl } from './settings.js';
 import { plain } from './table.js';
 
@@ -61,7 +61,7 @@ export class AdminClient {
         throw new Failure(`${this.url} did not answer within ${deadlineMs / 1000} s.`);
       const cause = error instanceof Error && error.cause ? error.cause : error;
       const reason = reasonOf(cause).includes('ECONNREFUSED') ? '' : ` (${reasonOf(cause)})`;
-      throw new Failure(
+      throw new Unreachable(
         `No control plane answers at ${this.url}${reason}. ` +
           'Start one with `mcpx up`, or name it with --admin.',
       );
@@ -86,9 +86,10 @@ function parsed(json: string): unknown {
 
 function refused(status: number, json: string, content: unknown): Failure {
   const details = problemDetails.safeParse(content);
-  if (!details.success) return new Failure(`The admin API answered HTTP ${status}.`, 1, json);
+  if (!details.success)
+    return new Failure(`The admin API answered HTTP ${status}.`, 1, { json, status });
   const { title, detail, problems } = details.data;
-  if (problems.length < 2) return new Failure(plain(detail), 1, json);
+  if (problems.length < 2) return new Failure(plain(detail), 1, { json, status });
   const lines = problems.map(({ message }) => `  ${plain(message)}`);
-  return new Failure(`${plain(title)}:\n${lines.join('\n')}`, 1, json);
+  return new Failure(`${plain(title)}:\n${lines.join('\n')}`, 1, { json, status });
 }

@@ -1,5 +1,6 @@
 /** What a row of the command table is, and what a command is handed when it runs. */
 import type { Config } from '../config.js';
+import type { ChangesFile } from './changes_file.js';
 import type { Outcome, Problem } from '../errors.js';
 import type { Environment, Terminal } from './terminal.js';
 
@@ -12,6 +13,8 @@ export interface Actions {
   /** The YAML of an edge Envoy's bootstrap. */
   bootstrap(settings: BootstrapSettings): Promise<string>;
   findEnvoy(search: EnvoySearch): Promise<Outcome<FoundEnvoy>>;
+  /** What the admin API would answer to a plan, were nothing registered. */
+  plan(config: Config, changes: ChangesFile): Promise<object>;
   /** One problem for every port of the configuration that cannot be bound now. */
   portProblems(config: Config): Promise<readonly Problem[]>;
 }

@@ -15,6 +15,11 @@ export const groups: Readonly<Record<string, string>> = {
 
 const json: OptionRow = { flags: '--json', description: "print the API's JSON" };
 
+const changesFile: OptionRow = {
+  flags: '-f, --file <file>',
+  description: 'as services.yaml, with `remove:` for names; - for stdin',
+};
+
 const processOptions: readonly OptionRow[] = [
   { flags: '--data <folder>', description: 'where keys and the last good are kept' },
   { flags: '--gateway-port <port>', description: 'where agents connect' },
@@ -104,6 +109,20 @@ export const commandTable: readonly CommandRow[] = [
     options: [json],
     example: 'mcpx service remove claims 127.0.0.1:3000',
     load: async () => (await import('./service.js')).remove,
+  },
+  {
+    path: 'plan',
+    summary: 'show what changes would do to every Envoy, before they are made',
+    options: [changesFile, json],
+    example: 'mcpx plan -f changes.yaml',
+    load: async () => (await import('./plan.js')).plan,
+  },
+  {
+    path: 'apply',
+    summary: 'make the changes of a file in order, up to the first that fails',
+    options: [changesFile, json],
+    example: 'mcpx apply -f changes.yaml',
+    load: async () => (await import('./apply.js')).apply,
   },
   {
     path: 'registry list',

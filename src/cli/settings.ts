@@ -26,6 +26,11 @@ export function adminUrl(invocation: Invocation): string {
   return urlOf(configFor(invocation).admin);
 }
 
+/** Whether somebody said which control plane is meant, rather than the one here. */
+export function adminIsNamed({ options, terminal }: Invocation): boolean {
+  return Boolean(options['admin'] ?? options['env'] ?? terminal.env['MCPX_ADMIN_URL']);
+}
+
 /** `--gateway`, else where the configuration puts it. */
 export function gatewayUrl(invocation: Invocation, named: string | undefined): string {
   return named === undefined

@@ -21,12 +21,10 @@ interface Absence {
   /** When it was missed; anew when its registry was lost meanwhile. */
   since: number;
   state: 'unjudged' | 'held' | 'let go';
-  /** It had only just come: that it goes again leaves no less than there was. */
-  readonly brief: boolean;
 }
 
 /** What the registry said last, and how. */
-export interface Hearsay {
+interface Hearsay {
   /** How many it names. */
   readonly named: number;
   /** Lost since the last judgement: then any number may be missing by mistake. */
@@ -42,10 +40,8 @@ const announcedMs = 30_000;
 
 export class Absences {
   readonly #absent = new Map<string, Absence>();
-  /** Since the last judgement. */
-  #newcomers: Registration[] = [];
-  /** By address, who came within the window; the first comes first. */
-  readonly #arrived = new Map<string, number>();
+  /** How many it named within the window, and until when; falling. */
+  #counts: { readonly named: number; readonly until: number }[] = [];
   /** What an operator has begun to remove, and until when it may go unquestioned. */
   readonly #announced = new Map<string, number>();
 
@@ -73,20 +69,16 @@ export class Absences {
 
   /** Takes note of what came and went from one report to the next. */
   follow(before: readonly Registration[], after: readonly Registration[], now: number): void {
-    this.#forgetArrivals(now);
+    this.#counts = this.#counts.filter(({ named }) => named > before.length);
+    this.#counts.push({ named: before.length, until: now });
     const { gone, added } = replaced(before, after);
-    const present = new Map(added.map((registration) => [addressOf(registration), registration]));
+    const present = new Set(added.map(addressOf));
     for (const registration of gone) {
       const address = addressOf(registration);
-      if (present.delete(address) || this.#wasAnnounced(registration, now)) continue;
-      const brief = this.#arrived.delete(address);
-      this.#absent.set(address, { registration, since: now, state: 'unjudged', brief });
+      if (present.has(address) || this.#wasAnnounced(registration, now)) continue;
+      this.#absent.set(address, { registration, since: now, state: 'unjudged' });
     }
-    for (const [address, registration] of present) {
-      if (this.#absent.delete(address)) continue;
-      this.#newcomers.push(registration);
-      this.#arrived.set(address, now);
-    }
+    for (const address of present) this.#absent.delete(address);
   }
 
   /** Decides about all that is missing; only of a registry that is heard. */
@@ -94,19 +86,19 @@ export class Absences {
     const { least } = this.limits;
     if (wasLost) for (const absence of this.#in('held', 'unjudged')) absence.since = now;
     for (const [address, absence] of this.#absent)
-      if (this.#isOver(absence, now) || (absence.brief && !wasLost && absence.state !== 'held'))
-        this.#absent.delete(address);
-    if (!wasLost) this.#replace(this.#newcomers);
-    this.#newcomers = [];
-    const all = this.#absent.size;
-    // What went while it was heard before counts only as far as losses add up.
+      if (this.#isOver(absence, now)) this.#absent.delete(address);
+    const peak = this.#peak(named, now);
+    // What was replaced, as in a deploy, or came and went, is none.
+    const loss = Math.min(this.#absent.size, peak - named);
+    const isSudden = loss >= least && this.#isTooMuch(loss, peak, named);
+    // Nobody knows when these went; what went while it was heard, before, is not doubted with them.
     const unheard = wasLost ? this.kept().length : 0;
-    const isSudden =
-      this.#isTooMuch(unheard, named) || (all >= least && this.#isTooMuch(all, named));
+    const isDoubtful = unheard > 0 && this.#isTooMuch(unheard, named + unheard, named);
     for (const absence of this.#absent.values())
       if (isSudden) absence.state = 'held';
-      else if (absence.state === 'unjudged' && (all < least || this.#endOf(absence) <= now))
-        absence.state = 'let go';
+      else if (absence.state !== 'unjudged') continue;
+      else if (isDoubtful) absence.state = 'held';
+      else if (loss < least || this.#endOf(absence) <= now) absence.state = 'let go';
   }
 
   /** Lets go of all that is held: what they were. */
@@ -124,19 +116,6 @@ export class Absences {
       this.#announced.set(nameOf(registration), now + announcedMs);
   }
 
-  /** Whose place a newcomer of the same service has taken is no loss, as in a deploy. */
-  #replace(newcomers: readonly Registration[]): void {
-    if (newcomers.length === 0) return;
-    const missing = new Map<string, string[]>();
-    for (const [address, { registration, state }] of this.#absent) {
-      if (state === 'held') continue;
-      const addresses = missing.get(registration.name) ?? [];
-      addresses.push(address);
-      missing.set(registration.name, addresses);
-    }
-    for (const { name } of newcomers) this.#absent.delete(missing.get(name)?.pop() ?? '');
-  }
-
   #in(...states: readonly Absence['state'][]): readonly Absence[] {
     return [...this.#absent.values()].filter(({ state }) => states.includes(state));
   }
@@ -151,17 +130,15 @@ export class Absences {
     return since + Math.min(longest, this.limits.holdMs);
   }
 
-  #forgetArrivals(now: number): void {
-    for (const [address, at] of this.#arrived) {
-      if (now - at < windowMs) return;
-      this.#arrived.delete(address);
-    }
+  /** The most that it named within the window. */
+  #peak(named: number, now: number): number {
+    this.#counts = this.#counts.filter(({ until }) => now - until < windowMs);
+    return Math.max(named, this.#counts[0]?.named ?? 0);
   }
 
-  #isTooMuch(missing: number, named: number): boolean {
+  #isTooMuch(missing: number, of: number, named: number): boolean {
     const { share, holdMs } = this.limits;
-    if (missing === 0 || holdMs === 0) return false;
-    return named === 0 || missing > share * (named + missing);
+    return holdMs > 0 && (named === 0 || missing > share * of);
   }
 
   #wasAnnounced(registration: Registration, now: number): boolean {

@@ -7,6 +7,7 @@ import { differences } from '../persistent_map.js';
 import { Absences, type LossLimits } from './absences.js';
 import type { PolicyOverride, Registration } from './fleet.js';
 import type { Registered } from './merge.js';
+import type { RolloutDocument } from './rollout.js';
 
 /** Instances that are served although the registry has stopped naming them. */
 export interface Held {
@@ -22,6 +23,7 @@ export type HearingState = 'connecting' | 'heard' | 'lost';
 export class Belief {
   readonly #absences: Absences;
   readonly #lostPolicies = new Map<string, PolicyOverride>();
+  readonly #lostRollouts = new Map<string, RolloutDocument>();
   #newest: Registered | undefined;
   /** The report that the absences were last brought up to. */
   #followed: Registered | undefined;
@@ -113,11 +115,8 @@ export class Belief {
     this.#followed = newest;
     if (before === undefined) return;
     this.#absences.follow(before.registrations, newest.registrations, now);
-    for (const name of differences(before.policies, newest.policies)) {
-      const policy = newest.policies.has(name) ? undefined : before.policies.get(name);
-      if (policy === undefined) this.#lostPolicies.delete(name);
-      else this.#lostPolicies.set(name, policy);
-    }
+    followLost(this.#lostPolicies, before.policies, newest.policies);
+    followLost(this.#lostRollouts, before.rollouts, newest.rollouts);
   }
 
   #heldOf({ registrations: named }: Registered): Held | undefined {
@@ -133,15 +132,30 @@ export class Belief {
   #withKept(newest: Registered): Registered {
     const kept = this.#absences.kept();
     const services = new Set(kept.map(({ name }) => name));
-    // While it is lost, a policy that it no longer tells stays, whoever's it is.
+    // While it is lost, a document that it no longer tells stays, whoever's it is.
+    const lost: readonly Map<string, unknown>[] = [this.#lostPolicies, this.#lostRollouts];
     if (this.#isHeard)
-      for (const name of this.#lostPolicies.keys())
-        if (!services.has(name)) this.#lostPolicies.delete(name);
-    if (kept.length === 0 && this.#lostPolicies.size === 0) return newest;
+      for (const documents of lost)
+        for (const name of documents.keys()) if (!services.has(name)) documents.delete(name);
+    if (kept.length === 0 && lost.every(({ size }) => size === 0)) return newest;
     return {
       ...newest,
       registrations: [...newest.registrations, ...kept],
       policies: new Map([...this.#lostPolicies, ...newest.policies]),
+      rollouts: new Map([...this.#lostRollouts, ...newest.rollouts]),
     };
+  }
+}
+
+/** Of what a service's own documents said, what the newest report no longer tells. */
+function followLost<T>(
+  lost: Map<string, T>,
+  before: ReadonlyMap<string, T>,
+  newest: ReadonlyMap<string, T>,
+): void {
+  for (const name of differences(before, newest)) {
+    const document = newest.has(name) ? undefined : before.get(name);
+    if (document === undefined) lost.delete(name);
+    else lost.set(name, document);
   }
 }

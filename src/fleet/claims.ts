@@ -20,6 +20,8 @@ interface Claims {
 export interface ClaimIndex {
   /** What several services of the fleet claim, with those services; all sorted. */
   contested(fleet: Fleet): readonly Contest[];
+  /** The services that claim it, sorted. */
+  claimants(fleet: Fleet, claim: string): Claimants;
   /** Carries what is known of `previous` over to `next`, which differs by `changes`. */
   follow(previous: Fleet, next: Fleet, changes: readonly ServiceChange[]): void;
 }
@@ -34,6 +36,7 @@ export function claimIndex(claimsOf: (service: Service) => readonly string[]): C
   return {
     contested: (fleet) =>
       [...indexed(fleet).contested].sort(([one], [other]) => (one < other ? -1 : 1)),
+    claimants: (fleet, claim) => indexed(fleet).all.get(claim) ?? [],
     follow(previous, next, changes) {
       known.set(next, claimsAfter(indexed(previous), changes, claimsOf));
     },

@@ -59,6 +59,13 @@ export interface Policy {
 /** Parts of a policy, as a registry's per-service document gives them. */
 export type PolicyOverride = Partial<Policy>;
 
+/** A service that another needs, in one of these versions. */
+export interface Dependency {
+  readonly service: string;
+  /** A semver range: `^2`. */
+  readonly range: string;
+}
+
 /** One instance of a service, as it registered itself; decoded and complete. */
 export interface Registration extends Policy {
   /** Unique within the source while the instance lives: `host:port` or the registry's own id. */
@@ -83,6 +90,7 @@ export interface Registration extends Policy {
   readonly checkedBy: 'registry' | 'envoy';
   /** Always `true` when `checkedBy` is `envoy`. */
   readonly passing: boolean;
+  readonly dependsOn: readonly Dependency[];
 }
 
 /** One instance in the fleet. */
@@ -100,6 +108,7 @@ export type Instance = Pick<
   | 'priority'
   | 'checkedBy'
   | 'passing'
+  | 'dependsOn'
 >;
 
 /** A tool or prompt as its server defines it, word for word; only `name` is relied on. */

@@ -8,6 +8,7 @@ import { problem, type Problem } from '../errors.js';
 import { differences, PersistentMap } from '../persistent_map.js';
 import { fleetChanges, fleetWith, serviceNamed } from './changes.js';
 import { claimIndex } from './claims.js';
+import { followDependencies, unmetDependencies } from './dependencies.js';
 import type { Fleet, PolicyOverride, ProbeReport, Registration, Service } from './fleet.js';
 import type { KeptRollout, SourceName } from './fleet.js';
 import { noGroups, regrouped, type Groups } from './groups.js';
@@ -71,7 +72,12 @@ export function merge(
   origins.set(fleet, origin);
   return {
     fleet,
-    problems: [...ownProblems(origin), ...sharedAddresses(fleet), ...takenToolNames(fleet)],
+    problems: [
+      ...ownProblems(origin),
+      ...sharedAddresses(fleet),
+      ...takenToolNames(fleet),
+      ...unmetDependencies(fleet),
+    ],
   };
 }
 
@@ -134,6 +140,7 @@ function onceByAddress(registrations: readonly Registration[]): readonly Registr
 function followed(previous: Fleet, next: Fleet): Fleet {
   const changes = fleetChanges(previous, next);
   for (const claims of [addressClaims, toolClaims]) claims.follow(previous, next, changes);
+  followDependencies(previous, next, changes);
   return next;
 }
 

@@ -1,10 +1,11 @@
 /**
- * What a registration would break that is about to be written. In a registry it
+ * What a registration, or its end, would break that is about to be written. In a registry it
  * would be a problem on the newcomer; here it can still be refused. Pure.
  */
 import { problem, type Problem } from '../errors.js';
 import { fleetWith, serviceNamed } from './changes.js';
-import type { Catalogue, Fleet, Registration, Service } from './fleet.js';
+import { newlyUnmet } from './dependencies.js';
+import type { Catalogue, Fleet, Instance, Registration, Service } from './fleet.js';
 import { leads } from './service.js';
 import { ownToolProblems, takenToolNames, toolClaims } from './tool_names.js';
 
@@ -25,7 +26,10 @@ export function conflictsWith(
   catalogue?: Catalogue,
 ): Problem[] {
   const present = serviceNamed(fleet, newcomer.name);
-  if (present === undefined) return unusableNames(fleet, present, firstOf(newcomer, catalogue));
+  if (present === undefined) {
+    const first = firstOf(newcomer, catalogue);
+    return [...unusableNames(fleet, present, first), ...brokenBy(fleet, present, first)];
+  }
   const others = present.instances.filter(
     ({ host, port }) => host !== newcomer.host || port !== newcomer.port,
   );
@@ -33,7 +37,28 @@ export function conflictsWith(
   return [
     ...(others.length > 0 ? wrongPath(present, newcomer) : []),
     ...(leads(newcomer, present.instances) ? unusableNames(fleet, present, changed) : []),
+    ...brokenBy(fleet, present, { ...present, instances: [...others, newcomer] }),
   ];
+}
+
+/** What depends on these instances and could depend on nothing else. */
+export function conflictsWithout(fleet: Fleet, name: string, gone: readonly Instance[]): Problem[] {
+  const present = serviceNamed(fleet, name);
+  if (present === undefined) return [];
+  const instances = present.instances.filter((instance) => !gone.includes(instance));
+  const after = instances.length > 0 ? { ...present, instances } : undefined;
+  return brokenBy(fleet, present, after);
+}
+
+/** Dependencies that were met before, or that were not there. */
+function brokenBy(
+  fleet: Fleet,
+  before: Service | undefined,
+  after: Service | undefined,
+): Problem[] {
+  const name = (after ?? before)?.name ?? '';
+  const next = fleetWith(fleet, new Map([[name, after]]));
+  return [...newlyUnmet(fleet, next, [{ name, before, after }])];
 }
 
 function wrongPath({ name, path }: Service, newcomer: Registration): Problem[] {

@@ -163,10 +163,10 @@ function toInstance(registration: Registration): Instance {
   const known = instances.get(registration);
   if (known) return known;
   const { id, source, version, host, port, tags, metadata } = registration;
-  const { zone, weight, priority, checkedBy, passing } = registration;
+  const { zone, weight, priority, checkedBy, passing, dependsOn } = registration;
   const instance: Instance = {
     ...{ id, source, version, host, port, tags, metadata },
-    ...{ zone, weight, priority, checkedBy, passing },
+    ...{ zone, weight, priority, checkedBy, passing, dependsOn },
   };
   instances.set(registration, instance);
   return instance;

@@ -21,7 +21,7 @@ import { askedUnder, spokesmen, targetOf } from './instances.js';
 import { Notices } from './notices.js';
 import { backoffMs, believedFor, calmMs, restAfter } from './timing.js';
 import { Turns } from './turns.js';
-import { askOtherVersions, versionsWith } from './versions.js';
+import { askOtherVersions, hasSeveralVersions, versionsWith } from './versions.js';
 
 /** What is scheduled for one service; times by `performance.now()`. */
 interface Visit {
@@ -158,7 +158,7 @@ export class Probe {
     const told = await askService(service, this.#closing.signal);
     if (this.#isGone(visit)) return;
     this.#learn(visit, told);
-    if (told.version === undefined) return;
+    if (told.version === undefined || !hasSeveralVersions(service)) return;
     const tell = (version: string, catalogue: Catalogue) => {
       if (!this.#isGone(visit)) this.#learnVersion(visit, version, catalogue);
     };

@@ -17,6 +17,8 @@ function versionsIn({ instances }: Service): readonly string[] {
   return [...new Set(instances.map(({ version }) => version))].sort(rcompare);
 }
 
+export const hasSeveralVersions = (service: Service): boolean => versionsIn(service).length > 1;
+
 /** Asks those that did not speak yet; `tell` hears each as it answers. */
 export async function askOtherVersions(
   service: Service,
@@ -34,7 +36,7 @@ export async function askOtherVersions(
   await Promise.all(asking);
 }
 
-/** What is known of the versions there are, with what one of them told; undefined of a single one. */
+/** What is known of the versions present, with what one told; undefined of a single one. */
 export function versionsWith(
   service: Service,
   known: Versions | undefined,

@@ -7,6 +7,7 @@ import type { Outcome, Problem, ProblemCode, Subject } from '../errors.js';
 import type { PolicyOverride, Registration, SourceName } from '../fleet/fleet.js';
 import type { z } from 'zod';
 import { hostAndPort, readAddress, type Address } from './address.js';
+import { parseDependency } from './dependency.js';
 import { explain, fieldPathsOf, type Complaint, type FieldNames } from './explain.js';
 import { policySchema, registrationSchema } from './schema.js';
 
@@ -123,6 +124,7 @@ function registrationOf(
     health: healthOf(document.health),
     traffic: trafficOf(document.traffic),
     expose: document.expose,
+    dependsOn: document.dependsOn.flatMap((written) => parseDependency(written) ?? []),
   };
 }
 
@@ -139,11 +141,8 @@ function trafficOf({ timeout, outlier, ...rest }: Document['traffic']): Registra
   };
 }
 
-function unusedFields({ dependsOn, tls }: Document): Complaint[] {
-  const unused = [
-    ...(dependsOn.length > 0 ? ['dependsOn'] : []),
-    ...(tls.spiffe === undefined ? [] : ['tls.spiffe']),
-  ];
+function unusedFields({ tls }: Document): Complaint[] {
+  const unused = tls.spiffe === undefined ? [] : ['tls.spiffe'];
   return unused.map((path) => ({ path, message: 'is not acted on by this version yet' }));
 }
 

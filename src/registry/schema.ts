@@ -7,12 +7,15 @@
 import { parse as parseVersion } from 'semver';
 import { z } from 'zod';
 import { defaultPolicy } from '../fleet/defaults.js';
+import { parseDependency } from './dependency.js';
 import { formatDuration, parseDuration } from './duration.js';
 
 const hour = 3_600_000;
 const dnsLabel = /^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$/;
 const labelExpected = 'a DNS label: lowercase letters, digits and -, at most 63 characters';
 const versionExpected = 'a semantic version such as 2.1.0, as text';
+
+const dependencyExpected = 'a service with a version range such as policy@^2';
 
 function text(expected: string) {
   return z.string({ error: expected }).min(1, { error: expected });
@@ -133,10 +136,15 @@ export const registrationSchema = mapping({
   tls: tlsSchema.prefault({}),
   expose: exposeSchema.prefault({}),
   dependsOn: z
-    .array(text('a service with a version range such as policy@^2'), {
-      error: 'a list of services such as policy@^2',
-    })
-    .default([]),
+    .array(
+      text(dependencyExpected).refine(
+        (written) => isServiceName(parseDependency(written)?.service ?? ''),
+        { error: dependencyExpected },
+      ),
+      { error: 'a list of services such as policy@^2' },
+    )
+    .default([])
+    .describe('Services it cannot do without, each with the versions that will do'),
 });
 
 export const policySchema = mapping({

@@ -105,7 +105,8 @@ const goesOn: Reason = (rollout, { verdict }) => {
 
 const isPaused: Reason = ({ events }) => {
   const last = events.at(-1);
-  return wait(`Paused by ${last?.who ?? 'mcpx'}: ${last?.why ?? ''} Resume, promote or abort it.`);
+  const why = last?.why ? `: ${last.why.replace(/\.$/, '')}` : '';
+  return wait(`Paused by ${last?.who ?? 'mcpx'}${why}. Resume, promote or abort it.`);
 };
 
 const waitsForOperator =

@@ -1,16 +1,18 @@
 /**
  * Whether the new version is worse than the old one, by what agents feel.
  *
- * Both are seen in the same window, from the beginning of the present step. Errors are
- * bad when two things are sure: that more of the new version's calls fail than the limit
- * allows, and that more of them fail than of the old version's (a quarter more is nothing),
- * so that what both suffer is not blamed on the new one. The first is asked at 1/2000, the
- * second, over how the failures fall on the two, at 1/200; both may be looked at at any time
- * (`evidence`). p99: the same, counting the new version's calls that took longer than the
- * old one's p99 and the increase allowed: at most 1 % may. So a version as good as its
- * limits is aborted in fewer than 1 of 1,000 steps, however often one looks.
- * Where hardly any calls go to the old version there is nobody to compare with: the limit
- * counts alone, unless the few show the same fault, and p99 is hard to be sure of.
+ * Both are seen in the same window, which grows from the beginning of the present step.
+ * Errors are bad when two things are sure: that more of the new version's calls fail than
+ * the limit allows (asked at 1/2000), and, by how the failures fall on the two, that more of
+ * them fail than of the old version's, a quarter more being nothing (at 1/200), so that what
+ * both suffer is not blamed on the new one. Both hold however often one looks (`evidence`).
+ * p99: 1 % of the old version's calls took longer than its p99; no more of the new version's
+ * may take longer than that and the increase allowed, by how those calls fall on the two (at
+ * 1/2000). So a version that fails as often as its limit is aborted in fewer than 1 of 2,000
+ * steps; one that is as slow as its limit, where the old p99 is itself a guess, in fewer than
+ * 1 of 100 (both tried on made-up calls).
+ * Where hardly any calls go to the old version it is compared as it was in the steps before;
+ * when that is not known the limit counts alone, unless its few calls show the same fault.
  *
  * Nothing is called good while it looks worse than allowed, sure or not: the step waits.
  * A disaster is also looked for in the last seconds, which a long good step would hide.
@@ -18,7 +20,7 @@
  */
 import type { JudgeLimits } from '../fleet/rollout.js';
 import { evidenceAbove } from './evidence.js';
-import { callsAbove, callsIn, quantile, type Latency } from './latency.js';
+import { callsAbove, callsIn, quantile, resolutionOf, type Latency } from './latency.js';
 import { percent } from './words.js';
 
 export const failureKinds = ['http', 'rpc', 'tool', 'reset', 'timeout'] as const;
@@ -58,22 +60,44 @@ interface Blame {
 
 /** A disaster cannot wait for as much of the old version. */
 const blames = {
-  bad: { evidence: 200, leastOld: 0.1 },
-  disaster: { evidence: 20, leastOld: 0.25 },
+  bad: { evidence: 200, leastOld: 0.02 },
+  disaster: { evidence: 20, leastOld: 0.15 },
 } as const satisfies Record<string, Blame>;
 
-/** `recent`: the last seconds of the step, for what went wrong only now. */
-export function judge(step: Window, limits: JudgeLimits, recent: Window = step): Verdict {
+/** What else is known than the present step. */
+export interface Besides {
+  /** The last seconds of the step, for what went wrong only now. */
+  readonly recent?: Window;
+  /** The old version in the steps before, for when hardly any call goes to it. */
+  readonly before?: Signals;
+}
+
+export function judge(step: Window, limits: JudgeLimits, besides: Besides = {}): Verdict {
+  const { recent = step, before } = besides;
+  const [whole, last] = [comparable(step, before), comparable(recent, before)];
   return (
-    disastrous(recent, limits) ??
-    disastrous(step, limits) ??
-    tooFew(step, limits) ??
-    failing(step, limits) ??
-    slow(step, limits) ?? { kind: 'good', why: `${failureWords(step)}.` }
+    disastrous(last, limits) ??
+    disastrous(whole, limits) ??
+    tooFew(whole, limits) ??
+    failing(whole, limits) ??
+    slow(whole, limits) ?? { kind: 'good', why: `${failureWords(whole)}.` }
   );
 }
 
-function disastrous(window: Window, { maxErrorRate }: JudgeLimits): Verdict | undefined {
+interface Compared extends Window {
+  /** Whether the old version's signals are of steps before. */
+  readonly isOldBefore: boolean;
+}
+
+function comparable(window: Window, before: Signals | undefined): Compared {
+  const isOldBefore = before !== undefined && oldShareOf(window) < blames.bad.leastOld;
+  return { new: window.new, old: isOldBefore ? before : window.old, isOldBefore };
+}
+
+const oldShareOf = (window: Window): number =>
+  window.old.calls / Math.max(1, window.old.calls + window.new.calls);
+
+function disastrous(window: Compared, { maxErrorRate }: JudgeLimits): Verdict | undefined {
   const { calls } = window.new;
   if (calls < disaster.calls || rateOf(window.new) < disaster.rate) return undefined;
   if (evidenceAbove(failedOf(window.new), calls, maxErrorRate) < sure) return undefined;
@@ -83,12 +107,12 @@ function disastrous(window: Window, { maxErrorRate }: JudgeLimits): Verdict | un
   return rateOf(window.old) < disaster.rate ? undefined : sharedFault(window);
 }
 
-const sharedFault = (window: Window): Verdict => ({
+const sharedFault = (window: Compared): Verdict => ({
   kind: 'waiting',
   why: `${failureWords(window)}: not the new version's fault alone. Look at what both need.`,
 });
 
-function tooFew(window: Window, { minCalls }: JudgeLimits): Verdict | undefined {
+function tooFew(window: Compared, { minCalls }: JudgeLimits): Verdict | undefined {
   const { calls } = window.new;
   if (calls >= minCalls) return undefined;
   return {
@@ -97,10 +121,12 @@ function tooFew(window: Window, { minCalls }: JudgeLimits): Verdict | undefined 
   };
 }
 
-function failing(window: Window, { maxErrorRate }: JudgeLimits): Verdict | undefined {
+function failing(window: Compared, limits: JudgeLimits): Verdict | undefined {
+  const { maxErrorRate, minCalls } = limits;
   const rate = rateOf(window.new);
-  if (rate <= Math.max(maxErrorRate, tolerance * rateOf(window.old)))
-    return rate >= disaster.rate && rate > maxErrorRate ? sharedFault(window) : undefined;
+  // A few unlucky calls of the old version raise no limit.
+  const usual = window.old.calls < minCalls ? 0 : tolerance * rateOf(window.old);
+  if (rate <= Math.max(maxErrorRate, usual)) return undefined;
   const words = `${failureWords(window)}; ${percent(maxErrorRate)} is allowed`;
   if (evidenceAbove(failedOf(window.new), window.new.calls, maxErrorRate) < sure)
     return { kind: 'waiting', why: `${words}. More calls will show whether that is chance.` };
@@ -109,29 +135,30 @@ function failing(window: Window, { maxErrorRate }: JudgeLimits): Verdict | undef
 }
 
 /** Whether the new version fails more than the old one, or there is no old one to ask. */
-function isToBlame(window: Window, { evidence, leastOld }: Blame): boolean {
+function isToBlame(window: Compared, { evidence, leastOld }: Blame): boolean {
   const { old } = window;
   const calls = { old: old.calls, new: window.new.calls };
   const failed = { old: failedOf(old), new: failedOf(window.new) };
-  if (calls.old < leastOld * (calls.old + calls.new))
+  if (oldShareOf(window) < leastOld && !window.isOldBefore)
     return failed.old === 0 || rateOf(old) * 2 < rateOf(window.new);
   const fairShare = (tolerance * calls.new) / (tolerance * calls.new + calls.old);
   return evidenceAbove(failed.new, failed.new + failed.old, fairShare) >= evidence;
 }
 
-function slow(window: Window, { maxP99Increase, minCalls }: JudgeLimits): Verdict | undefined {
+function slow(window: Compared, { maxP99Increase, minCalls }: JudgeLimits): Verdict | undefined {
   const { old } = window;
   const calls = { old: callsIn(old.latency), new: callsIn(window.new.latency) };
-  const usual = quantile(old.latency, 1 - slowest);
-  if (usual === undefined || Math.min(calls.old, calls.new) < minCalls) return undefined;
+  if (Math.min(calls.old, calls.new) < Math.max(minCalls, 1 / slowest)) return undefined;
+  const resolution = resolutionOf(calls.old, calls.new);
+  const usual = quantile(old.latency, 1 - slowest, resolution);
+  if (usual === undefined) return undefined;
   const bound = usual * (1 + maxP99Increase);
-  const above = callsAbove(window.new.latency, bound);
+  const above = callsAbove(window.new.latency, bound, resolution);
   if (above <= slowest * calls.new) return undefined;
-  const oldAbove = callsAbove(old.latency, usual);
+  const oldAbove = callsAbove(old.latency, usual, resolution);
   const fairShare = calls.new / (calls.new + calls.old);
-  const isSure =
-    evidenceAbove(above, calls.new, slowest) >= sure &&
-    evidenceAbove(above, above + oldAbove, fairShare) >= blames.bad.evidence;
+  // Of the old version's, 1 % took longer than its p99: few calls, and nothing is sure.
+  const isSure = evidenceAbove(above, above + oldAbove, fairShare) >= sure;
   const words =
     `${percent(above / calls.new)} of the new version's calls took longer than ` +
     `${Math.round(bound)} ms (the old one's p99 of ${Math.round(usual)} ms and ` +
@@ -149,13 +176,14 @@ const failedOf = ({ calls, failures }: Signals): number =>
 const rateOf = (signals: Signals): number =>
   signals.calls === 0 ? 0 : failedOf(signals) / signals.calls;
 
-function failureWords(window: Window): string {
+function failureWords(window: Compared): string {
   const { failures, calls } = window.new;
   const kinds = failureKinds.filter((kind) => failures[kind] > 0);
   const counted = kinds.map((kind) => `${kind} ${failures[kind]}`).join(', ');
   const detail = counted === '' ? '' : ` (${counted})`;
+  const when = window.isOldBefore ? ' in the steps before' : '';
   return (
     `${percent(rateOf(window.new))} of ${calls} calls of the new version failed${detail}, ` +
-    `${percent(rateOf(window.old))} of ${window.old.calls} of the old one`
+    `${percent(rateOf(window.old))} of ${window.old.calls} of the old one${when}`
   );
 }

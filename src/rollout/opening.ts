@@ -147,30 +147,31 @@ function originOf(
 ): Origin {
   const serving = servingVersions(document, versions);
   if (from !== undefined && !serving.includes(from)) {
-    const now = serving.length === 0 ? 'no version serves' : `${listed(serving)} serves`;
-    return { from: undefined, refusals: [`${from} does not serve now: ${now}.`] };
+    const now = serving.length === 0 ? 'none does' : `${listed(serving)} does`;
+    return { from: undefined, refusals: [`${from} does not serve now; ${now}.`] };
   }
   if (from !== undefined) return { from, refusals: [] };
-  const [only, ...more] = document ? serving : serving.filter((version) => version !== to);
+  const [only, ...more] = serving.length > 1 ? serving.filter((each) => each !== to) : serving;
   if (only === undefined)
-    return { from: undefined, refusals: [`There is no version to ship ${to} instead of.`] };
+    return { from: undefined, refusals: [`No version serves that ${to} could take over from.`] };
   if (more.length === 0) return { from: only, refusals: [] };
   const names = listed([only, ...more]);
-  return { from: undefined, refusals: [`${names} all serve now: say with \`from\` which leaves.`] };
+  return { from: undefined, refusals: [`${names} serve now: say with \`from\` which one leaves.`] };
 }
 
-/** Without a rollout, or when its versions are gone, all that are present serve. */
+/** The version that the last rollout left; without one, or when it is gone, all that can. */
 function servingVersions(
   document: RolloutDocument | undefined,
   versions: Versions,
 ): readonly string[] {
   const present = [...versions.keys()].sort(compare);
-  if (!document) return present;
-  const { current } = document;
-  const winner = shareOfNew(current) === 100 ? current.to : current.from;
-  const loser = winner === current.to ? current.from : current.to;
-  const named = [winner, loser].find((version) => versions.has(version));
-  return named === undefined ? present : [named];
+  const passing = present.filter((version) => passingOf(versions, version) > 0);
+  const able = passing.length > 0 ? passing : present;
+  if (!document) return able;
+  const { from, to } = document.current;
+  const [winner, loser] = shareOfNew(document.current) === 100 ? [to, from] : [from, to];
+  if (versions.has(winner)) return [winner];
+  return passing.includes(loser) ? [loser] : able;
 }
 
 /** Why `to` cannot stand in for `from`. */

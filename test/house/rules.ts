@@ -20,6 +20,7 @@ export const compositions: Readonly<Record<string, readonly string[]>> = {
   'translate.ts': ['fleet', 'resources', 'snapshot'],
   'pipeline.ts': ['fleet', 'registry', 'resources', 'snapshot'],
   'last_good.ts': ['fleet'],
+  'plan.ts': ['admin', 'fleet', 'registry', 'resources', 'snapshot'],
   'app.ts': Object.keys(arrows),
   'main.ts': ['cli', 'mcp', 'up', 'resources', 'registry', 'fleet'],
 };

@@ -71,7 +71,7 @@ export const checklist: Readonly<Record<number, Point>> = {
   38: elsewhere(
     'a registry that comes back empty empties nothing at once',
     'unit/fleet/belief',
-    'holds what it held for the grace, then believes it',
+    'holds what it held, however few, then believes it',
   ),
   39: { text: 'a stop is announced, spread and bounded; connections have an age' },
   40: { text: 'limits count what is really connected' },

@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import { silentLog } from '../../src/log.js';
 import type { EncodedResources } from '../../src/snapshot/snapshot.js';
 import { keptRefusals } from '../../src/xds/kept_refusals.js';
-import { assignment, edsCluster, routes } from '../unit/snapshot/messages.js';
+import { assignment, edsCluster, routes, secret } from '../unit/snapshot/messages.js';
 import { envoyNode, WireClient } from './client.js';
 import { startStage, valueOf, type Stage } from './stage.js';
 
@@ -180,6 +180,17 @@ describe('a form that is refused', () => {
     back.refuse(response, 'no such extension');
     const next = await back.next();
     expect(next.removed_resources ?? []).to.be.empty;
+  });
+
+  it('is told in the words of Envoy, without the bytes of a secret (point 42)', async () => {
+    stage.publish({ secret: [secret('own', 'the key')] });
+    const client = stage.connect();
+    client.begin('secret', { resource_names_subscribe: ['own'] });
+    const printed = 'Unable to unpack: type_url: "Secret" value: "the key"';
+    client.refuse(await client.next(), printed);
+    await stage.nodesAre(() => problems().length === 1);
+    const told = JSON.stringify([problems(), stage.server.nodes.list()]);
+    expect(told).to.contain('Unable to unpack').and.not.contain('the key');
   });
 
   it('by one that refuses everything is no such form (point 32)', async () => {

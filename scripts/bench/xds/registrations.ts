@@ -29,6 +29,7 @@ export function instanceOf(service: number, instance: number, port?: number): Re
     priority: 0,
     checkedBy: 'envoy',
     passing: true,
+    dependsOn: [],
   };
 }
 

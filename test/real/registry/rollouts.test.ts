@@ -2,27 +2,20 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect } from 'chai';
-import type { Rollout, RolloutDocument } from '../../../src/fleet/rollout.js';
+import type { Rollout } from '../../../src/fleet/rollout.js';
 import { silentLog } from '../../../src/log.js';
 import { createConsulRegistry } from '../../../src/registry/consul.js';
 import { createEtcdRegistry } from '../../../src/registry/etcd.js';
 import { createFileRegistry } from '../../../src/registry/file.js';
 import type { Registry } from '../../../src/registry/registry.js';
+import { rolloutOf } from '../../unit/fleet/registered.js';
 import { anyTarget, watching } from '../../unit/registry/watching.js';
 import { startConsul, type RealConsul } from '../parts/consul.js';
 import { startEtcd, type RealEtcd } from '../parts/etcd.js';
 
 const common = { allowedTargets: anyTarget, log: silentLog };
 
-const rollout = (changes: Partial<Rollout> = {}): RolloutDocument => ({
-  current: {
-    ...{ id: 'r1', service: 'claims', kind: 'canary', from: '1.0.0', to: '2.0.0' },
-    ...{ phase: 'running', steps: [5, 100], step: 0, stepSince: 1, everyMs: 1_000 },
-    ...{ limits: undefined, match: [], mirror: 0, events: [] },
-    ...changes,
-  },
-  earlier: [],
-});
+const rollout = (changes: Partial<Rollout> = {}) => rolloutOf('claims', changes);
 
 describe('rollouts in a registry', function () {
   this.timeout(30_000);

@@ -73,13 +73,13 @@ describe('the services of the admin API', () => {
 
   it('registers: 201 with a location the first time, 200 after that', async () => {
     const url = await startOn(stateOf());
-    const first = await post(url, { ...claims, dependsOn: ['policy@^2'] });
+    const first = await post(url, { ...claims, tls: { spiffe: 'spiffe://mcpx' } });
     expect(first.status).to.equal(201);
     expect(first.headers.get('location')).to.equal('/v1/services/claims');
     const told = registered.parse(await first.json());
     expect(told.change).to.equal('added');
     expect(told.registration).to.include({ id: '127.0.0.1:3000', weight: 100 });
-    expect(told.warnings.map(({ path }) => path)).to.deep.equal(['dependsOn']);
+    expect(told.warnings.map(({ path }) => path)).to.deep.equal(['tls.spiffe']);
     const again = await post(url, claims);
     expect(again.status).to.equal(200);
     expect(registered.parse(await again.json()).change).to.equal('unchanged');
@@ -87,6 +87,28 @@ describe('the services of the admin API', () => {
     expect(other.status).to.equal(200);
     expect(registered.parse(await other.json()).change).to.equal('replaced');
     expect((await fetch(`${url}/v1/services/claims`)).status).to.equal(200);
+  });
+
+  it('refuses what lacks a dependency, and the end of one that others have, with 409', async () => {
+    const url = await startOn(stateOf());
+    const lacking = await post(url, { ...claims, dependsOn: ['policy@^2'] });
+    expect(lacking.status).to.equal(409);
+    expect(await lacking.json()).to.deep.include({ type: 'urn:mcpx:problem:dependency_unmet' });
+    await post(url, { name: 'policy', version: '2.0.0', url: 'http://127.0.0.1:3001/mcp' });
+    expect((await post(url, { ...claims, dependsOn: ['policy@^2'] })).status).to.equal(201);
+    for (const path of ['policy', 'policy/instances/127.0.0.1:3001']) {
+      const gone = await fetch(`${url}/v1/services/${path}`, { method: 'DELETE' });
+      expect(gone.status).to.equal(409);
+      expect(await gone.text()).to.contain('claims@2.1.0 → policy@^2 (absent)');
+    }
+    const other = { name: 'policy', version: '3.0.0', url: 'http://127.0.0.1:3001/mcp' };
+    const replaced = await post(url, other);
+    expect(replaced.status).to.equal(409);
+    expect(await replaced.text()).to.contain('policy@^2 (only 3.0.0)');
+    for (const name of ['claims', 'policy']) {
+      const gone = await fetch(`${url}/v1/services/${name}`, { method: 'DELETE' });
+      expect(gone.status).to.equal(200);
+    }
   });
 
   it('answers wrong fields with 422 and all of them at once, with paths', async () => {

@@ -74,7 +74,8 @@ class MemoryRegistry implements Registry {
 
 function withInstance({ services }: Fleet, registration: Registration): Fleet {
   const others = services.filter(({ name }) => name !== registration.name);
-  return { services: [...others, serviceOf(registration.name, { instances: [registration] })] };
+  const all = [...others, serviceOf(registration.name, { instances: [registration] })];
+  return { services: all.sort((one, other) => (one.name < other.name ? -1 : 1)) };
 }
 
 /** A service of one passing instance that was asked and offers one tool. */
@@ -160,6 +161,7 @@ export function stateOf(services: readonly Service[] = []): Stage {
     nodes: () => nodesNow.value,
     ask: () => Promise.resolve(undefined),
     askedAt: () => undefined,
+    plan: () => undefined,
     fleet,
     registry,
     hearing: new Latest<ReadonlyMap<SourceName, Hearing>>(new Map([['file', { state: 'heard' }]])),

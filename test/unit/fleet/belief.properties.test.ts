@@ -7,7 +7,6 @@ import { registration, report } from './registered.js';
 const limits = { share: 0.5, least: 5, holdMs: 30_000 };
 const windowMs = 10_000;
 const count = 12;
-/** Each of a service of its own, so that none takes another's place. */
 const pool = Array.from({ length: count }, (_, index) =>
   registration({ name: `service-${index}`, id: String(index), port: 4000 + index }),
 );
@@ -33,8 +32,8 @@ const events: fc.Arbitrary<readonly Event[]> = fc.array(
 /** What is known of one instance without looking into the belief. */
 interface Seen {
   namedAt: number;
-  /** Since when it was named without a break, until `namedAt`. */
-  namedFrom: number;
+  /** Its going was accepted. */
+  isAccepted: boolean;
   /** Told as held when last looked at. */
   wasHeld: boolean;
 }
@@ -42,11 +41,11 @@ interface Seen {
 class Trial {
   readonly #belief = new Belief(undefined, limits);
   readonly #seen = new Map<string, Seen>(
-    ids.map((id) => [id, { namedAt: 0, namedFrom: -Infinity, wasHeld: false }]),
+    ids.map((id) => [id, { namedAt: 0, isAccepted: false, wasHeld: false }]),
   );
   #named: readonly string[] = ids;
-  /** What was named when last looked at. */
-  #before: readonly string[] = ids;
+  /** How many were named whenever it was looked at. */
+  readonly #counts: { readonly named: number; readonly at: number }[] = [];
   #now = 0;
   #state = 'heard';
   /** Heard without a break since. */
@@ -80,7 +79,7 @@ class Trial {
     this.#belief.accept();
     for (const [id, seen] of this.#seen) {
       seen.wasHeld = false;
-      if (!this.#named.includes(id)) seen.namedAt = -Infinity;
+      seen.isAccepted = !this.#named.includes(id);
     }
   }
 
@@ -95,23 +94,22 @@ class Trial {
     for (const [id, seen] of this.#seen) {
       seen.wasHeld = held.has(id) && this.#state === 'heard';
       if (!this.#named.includes(id)) continue;
-      if (!this.#before.includes(id)) seen.namedFrom = this.#now;
       seen.namedAt = this.#now;
+      seen.isAccepted = false;
     }
-    this.#before = this.#named;
+    this.#counts.push({ named: this.#named.length, at: this.#now });
   }
 
   #judge(served: ReadonlySet<string>, missing: readonly string[]): void {
     const namedSince = (ms: number) => (id: string) =>
       this.#now - (this.#seen.get(id)?.namedAt ?? 0) < ms;
-    const isSettled = ({ namedAt, namedFrom }: Seen) => namedAt - namedFrom >= windowMs;
-    const recent = missing.filter(namedSince(windowMs)).filter((id) => {
-      const seen = this.#seen.get(id);
-      return seen !== undefined && isSettled(seen);
-    });
-    const isSudden =
-      recent.length >= limits.least &&
-      recent.length > limits.share * (recent.length + this.#named.length);
+    const recent = missing
+      .filter(namedSince(windowMs))
+      .filter((id) => this.#seen.get(id)?.isAccepted === false);
+    const inWindow = this.#counts.filter(({ at }) => this.#now - at < windowMs);
+    const peak = Math.max(0, ...inWindow.map(({ named }) => named));
+    const loss = Math.min(recent.length, peak - this.#named.length);
+    const isSudden = loss >= limits.least && loss > limits.share * peak;
     if (isSudden)
       for (const id of recent) expect(served.has(id), `${id} went in a sudden loss`).to.equal(true);
     for (const id of missing) {

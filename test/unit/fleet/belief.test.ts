@@ -2,7 +2,7 @@ import { expect } from 'chai';
 import { Belief } from '../../../src/fleet/belief.js';
 import type { LossLimits } from '../../../src/fleet/absences.js';
 import type { Registered } from '../../../src/fleet/merge.js';
-import { registration, report } from './registered.js';
+import { registration, report, rolloutOf } from './registered.js';
 
 const one = registration({ name: 'claims', id: 'one' });
 const two = registration({ name: 'policy', id: 'two', port: 3001 });
@@ -128,6 +128,19 @@ describe('how far a registry is believed', () => {
       expect(belief.believed(30_000)?.policies.size).to.equal(0);
     });
 
+    it('keeps rollouts as long, so that no version takes traffic because a registry forgot', () => {
+      const belief = new Belief(undefined, limits);
+      const rollouts = new Map([['claims', rolloutOf('claims')]]);
+      belief.report({ ...report('consul', [one]), rollouts });
+      belief.hearing('heard', 0);
+      named(belief);
+      belief.hearing('lost', 0);
+      belief.report(says());
+      belief.hearing('heard', 0);
+      expect(belief.believed(0)?.rollouts).to.deep.equal(rollouts);
+      expect(belief.believed(30_000)?.rollouts.size).to.equal(0);
+    });
+
     it('holds anew when it is lost and empty once more', () => {
       const belief = emptied();
       named(belief, 0);
@@ -138,6 +151,16 @@ describe('how far a registry is believed', () => {
       belief.hearing('heard', 50_000);
       expect(named(belief, 50_000)).to.deep.equal(['one', 'two']);
       expect(belief.held?.until).to.equal(80_000);
+    });
+
+    it('does not bring back what had gone before it was lost', () => {
+      const belief = convinced(one, two);
+      belief.report(says(one));
+      named(belief, 1_000);
+      belief.hearing('lost', 2_000);
+      belief.report(says());
+      belief.hearing('heard', 3_000);
+      expect(named(belief, 3_000)).to.deep.equal(['one']);
     });
 
     it('does not count what had gone before it was lost', () => {
@@ -236,7 +259,7 @@ describe('how far a registry is believed', () => {
       expect(belief.nextEnd).to.equal(Infinity);
     });
 
-    it('takes those that only just came for no loss when they go', () => {
+    it('takes those that come and go one by one for no loss', () => {
       const fleet = fleetOf(10);
       const belief = convinced(...fleet);
       for (let index = 0; index < 30; index++) {
@@ -248,6 +271,15 @@ describe('how far a registry is believed', () => {
       }
     });
 
+    it('doubts the loss of those that only just came, too, when it is large', () => {
+      const fleet = fleetOf(10);
+      const belief = convinced(fleet[0]!);
+      belief.report(says(...fleet));
+      named(belief, 0);
+      belief.report(says(fleet[0]!));
+      expect(named(belief, 100)).to.have.lengthOf(10);
+    });
+
     it('does not add up slow losses', () => {
       const fleet = fleetOf(10);
       const belief = convinced(...fleet);
@@ -257,7 +289,7 @@ describe('how far a registry is believed', () => {
       }
     });
 
-    it('takes newcomers of the same services for replacements, at once or soon after', () => {
+    it('takes as many newcomers for replacements, at once or one by one', () => {
       const fleet = fleetOf(10);
       const moved = fleet.map((each) => ({ ...each, id: `new-${each.id}`, host: '10.0.0.8' }));
       const atOnce = convinced(...fleet);

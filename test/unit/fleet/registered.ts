@@ -9,7 +9,9 @@ import type {
   Service,
   SourceName,
 } from '../../../src/fleet/fleet.js';
+import type { Rollout, RolloutDocument } from '../../../src/fleet/rollout.js';
 import { merge } from '../../../src/fleet/merge.js';
+import { parseDependency } from '../../../src/registry/dependency.js';
 import type { Report } from '../../../src/registry/registry.js';
 
 /** An instance of `claims` at 10.0.0.7:3000 that Envoy checks itself, unless told otherwise. */
@@ -31,8 +33,21 @@ export function registration(fields: Partial<Registration> = {}): Registration {
     priority: 0,
     checkedBy: 'envoy',
     passing: true,
+    dependsOn: [],
     ...fields,
   };
+}
+
+/** An instance of `policy@2.0.0` that depends on these, each written as `customer@^1`. */
+export function needing(versioned: string, ...dependsOn: readonly string[]): Registration {
+  const [name = '', version = ''] = versioned.split('@');
+  return registration({
+    ...{ name, version },
+    // Another address for each, so that none takes the place of another.
+    id: `${versioned} ${dependsOn.join()}`,
+    host: `${versioned}-${dependsOn.join()}`,
+    dependsOn: dependsOn.flatMap((written) => parseDependency(written) ?? []),
+  });
 }
 
 export function report(
@@ -44,6 +59,17 @@ export function report(
     ...{ source, registrations, policies: new Map(Object.entries(policies)) },
     ...{ rollouts: new Map(), problems: [] },
   };
+}
+
+/** A canary of the service from 1.0.0 to 2.0.0 that is at 5 %, unless told otherwise. */
+export function rolloutOf(service: string, changes: Partial<Rollout> = {}): RolloutDocument {
+  const current: Rollout = {
+    ...{ id: `${service}-1`, service, kind: 'canary', from: '1.0.0', to: '2.0.0' },
+    ...{ phase: 'running', steps: [5, 100], step: 0, stepSince: 1, everyMs: 1_000 },
+    ...{ limits: undefined, match: [], mirror: 0, events: [] },
+    ...changes,
+  };
+  return { current, earlier: [] };
 }
 
 /** What a modern server offers that has these tools. */

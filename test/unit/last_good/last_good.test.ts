@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { pino } from 'pino';
 import { lastGoodStore, type LastGood } from '../../../src/last_good.js';
 import { silentLog } from '../../../src/log.js';
-import { offering, registration, report } from '../fleet/registered.js';
+import { catalogueOf, offering, registration, report } from '../fleet/registered.js';
 import { temporaryFolder } from '../pipeline/stage.js';
 
 /** Everything a fleet is made of, from two registries. */
@@ -51,6 +51,18 @@ describe('the last good', () => {
     const claims = read?.probes.get('claims');
     expect(claims?.failure).to.equal(undefined);
     expect(claims?.catalogue?.tools.map(({ name }) => name)).to.deep.equal(['file', 'close']);
+  });
+
+  it('keeps what each version of a service offers', async () => {
+    const [one, two] = [catalogueOf('file'), catalogueOf('file', 'close')];
+    const versions = { '2.0.0': two, '1.0.0': one };
+    await kept({
+      ...good,
+      probes: new Map([['claims', { catalogue: two, failure: undefined, versions }]]),
+    });
+    const read = lastGoodStore(folder.path, log).read()?.probes.get('claims');
+    expect(Object.keys(read?.versions ?? {})).to.deep.equal(['2.0.0', '1.0.0']);
+    expect(read?.versions?.['1.0.0']?.tools).to.deep.equal(one.tools);
   });
 
   it('writes the newest only', async () => {

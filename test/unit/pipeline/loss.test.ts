@@ -39,7 +39,7 @@ describe('a sudden loss in a registry', () => {
   };
   const allWell = () => stage.pipeline.problems.when((all) => all.length === 0);
 
-  it('changes nothing for Envoy, and says how many, of what, until when, and the way out', async () => {
+  it('changes nothing for Envoy, and says what, until when, and the way out', async () => {
     await serving('consul');
     const before = stage.pipeline.snapshot.value;
     stage.registry('consul').reports(few);

@@ -49,6 +49,7 @@ describe('decoding a registration', () => {
       priority: 0,
       checkedBy: 'envoy',
       passing: true,
+      dependsOn: [],
     });
   });
 
@@ -65,9 +66,13 @@ describe('decoding a registration', () => {
         traffic: { timeout: '2m', outlier: { ejection: '1h' }, breaker: { requests: 8 } },
         tls: { mode: 'off' },
         expose: { prefix: false, tools: ['*', '!get-env'] },
-        dependsOn: [],
+        dependsOn: ['policy@^2', 'customer@>=1.2 <3'],
       }),
     );
+    expect(found.dependsOn).to.deep.equal([
+      { service: 'policy', range: '^2' },
+      { service: 'customer', range: '>=1.2 <3' },
+    ]);
     expect(found).to.deep.include({ era: 'legacy', zone: 'eu-west-1a', weight: 10, priority: 1 });
     expect(found.health).to.deep.include({ kind: 'tcp', intervalMs: 1_000, timeoutMs: 500 });
     expect(found.traffic.timeoutMs).to.equal(120_000);
@@ -133,6 +138,9 @@ describe('decoding a registration', () => {
     [{ tls: { mode: 'on' } }, 'tls.mode', /one of off, tls, mutual/],
     [{ expose: { tools: [''] } }, 'expose.tools[0]', /pattern of tool names/],
     [{ dependsOn: 'policy' }, 'dependsOn', /list of services/],
+    [{ dependsOn: ['policy'] }, 'dependsOn[0]', /with a version range such as policy@\^2/],
+    [{ dependsOn: ['policy@two'] }, 'dependsOn[0]', /with a version range/],
+    [{ dependsOn: ['Policy@^2'] }, 'dependsOn[0]', /with a version range/],
     [{ wieght: 1 }, 'wieght', /not a known field; did you mean weight\?/],
     [{ timeout: '1s' }, 'timeout', /belongs to health.timeout or traffic.timeout/],
     [{ colour: 'red' }, 'colour', /known are name, version, url/],
@@ -180,7 +188,7 @@ describe('decoding a registration', () => {
   });
 
   it('warns of fields that are not acted on', () => {
-    const outcome = decode(claims({ dependsOn: ['policy@^2'] }));
+    const outcome = decode(claims({ tls: { spiffe: 'spiffe://mcpx/claims' } }));
     expect(outcome.ok && outcome.value.warnings).to.have.lengthOf(1);
     expect(outcome.ok && outcome.value.warnings[0]).to.deep.include({
       code: 'registration_field_unused',

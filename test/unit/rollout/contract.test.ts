@@ -221,7 +221,7 @@ describe('whatever a server offers', () => {
         );
       }),
     );
-  });
+  }).timeout(20_000);
 
   it('breaks nobody with an optional parameter more', () => {
     fc.assert(
@@ -235,7 +235,7 @@ describe('whatever a server offers', () => {
         expect(differences.map(({ kind }) => kind)).to.deep.equal(all.map(() => 'property_added'));
       }),
     );
-  });
+  }).timeout(20_000);
 
   it('breaks somebody with a tool less', () => {
     fc.assert(
@@ -246,5 +246,5 @@ describe('whatever a server offers', () => {
         expect(differences.map(({ kind }) => kind)).to.include('removed');
       }),
     );
-  });
+  }).timeout(20_000);
 });

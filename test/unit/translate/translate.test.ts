@@ -7,7 +7,7 @@ import {
   type SourceName,
 } from '../../../src/fleet/fleet.js';
 import { translate, type Translation } from '../../../src/translate.js';
-import { offering, registration, report } from '../fleet/registered.js';
+import { offering, registration, report, rolloutOf } from '../fleet/registered.js';
 import { settingsIn } from '../pipeline/stage.js';
 
 const settings = settingsIn('/nowhere');
@@ -20,6 +20,13 @@ const instance = fc.record({
   version: fc.constantFrom('1.0.0', '2.0.0'),
   path: fc.constantFrom('/mcp', '/mcp', '/other'),
   weight: fc.constantFrom(1, 100),
+  dependsOn: fc.uniqueArray(
+    fc.record({
+      service: fc.constantFrom('a', 'b', 'c', 'd', 'e'),
+      range: fc.constantFrom('*', '^1', '^2'),
+    }),
+    { maxLength: 2, selector: ({ service }) => service },
+  ),
   expose: fc.constantFrom({ prefix: true, tools: ['*'] }, { prefix: false, tools: ['*'] }),
 });
 const held = fc.uniqueArray(instance, { selector: ({ name, port }) => `${name} ${port}` });
@@ -27,21 +34,25 @@ const offered = fc.dictionary(
   fc.constantFrom('a', 'b', 'c', 'd'),
   fc.array(fc.constantFrom('look', 'find', 'a__look'), { maxLength: 3 }),
 );
+const rollouts = [undefined, rolloutOf('a'), rolloutOf('a', { phase: 'promoted' })];
 const step = fc.record({
   source: fc.constantFrom<SourceName>('file', 'consul'),
   held,
   policies: fc.constantFrom<Readonly<Record<string, PolicyOverride>>>({}, { a: { era: 'legacy' } }),
   offered,
+  rollout: fc.constantFrom(...rollouts),
 });
 
 type Step = typeof step extends fc.Arbitrary<infer T> ? T : never;
 
-const reportOf = ({ source, held: all, policies }: Step) =>
-  report(
+const reportOf = ({ source, held: all, policies, rollout }: Step) => ({
+  ...report(
     source,
     all.map((each) => remembered(JSON.stringify({ source, ...each }), { source, ...each })),
     policies,
-  );
+  ),
+  rollouts: new Map(rollout ? [['a', rollout]] : []),
+});
 
 /** As registries do: what did not change is the same object. */
 const known = new Map<string, ReturnType<typeof registration>>();

@@ -133,7 +133,7 @@ describe('verdicts on what is refused', () => {
       expect(convicted()).to.be.empty;
     });
 
-  it('a client that comes back with the refused form acquits it, one with an older does not', () => {
+  it('a client that comes back with the refused form acquits it, an older one does not', () => {
     one.held.set('claims', good);
     refuse(one);
     refusals.returning('edge', 'cluster', new Map([['claims', 'v1']]));
