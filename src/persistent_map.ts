@@ -11,8 +11,14 @@
 const gone = Symbol('gone');
 type Layer<V> = ReadonlyMap<string, V | typeof gone>;
 
-/** From here on it is cheaper to make a new base than to copy the layer for every change. */
-const thickest = 64;
+/**
+ * Thicker than this it is cheaper to make a new base than to copy the layer with every change:
+ * with n names and k of them changed at a time, copying n every L/k changes costs as much as
+ * copying L/2 with each at L = √(2nk).
+ */
+const thickestOver = (names: number, changed: number): number =>
+  Math.max(64, Math.sqrt(2 * names * changed));
+
 const noLayer: Layer<never> = new Map<string, never>();
 
 export class PersistentMap<V> implements ReadonlyMap<string, V> {
@@ -51,7 +57,9 @@ export class PersistentMap<V> implements ReadonlyMap<string, V> {
     }
     if (same) return this;
     const next = new PersistentMap(this.base, layer, size);
-    return layer.size > thickest ? PersistentMap.of(next) : next;
+    return layer.size > thickestOver(this.size, layer.size - this.layer.size)
+      ? PersistentMap.of(next)
+      : next;
   }
 
   /** The names whose values are not the same objects in both. */

@@ -6,6 +6,7 @@
 import type { ResourceKind, ResourceSet, Snapshot } from '../snapshot/snapshot.js';
 import { changesBetween, type Changes } from './changes.js';
 import { pushOrder, type View } from './order.js';
+import { nothingOwed, owedAfter, withOwed, type Owed } from './owed.js';
 import {
   Subscription,
   type Answer,
@@ -30,8 +31,8 @@ export interface Draft {
   readonly content: Content;
   /** Where a response replaces everything: everything. */
   readonly whole: ResourceSet | undefined;
-  /** That is not what the snapshot says, because the client is held back in part. */
-  readonly ownWhole: boolean;
+  /** It is not what the snapshot says, because this client is held back in part. */
+  readonly own: boolean;
 }
 
 export interface Response extends Draft {
@@ -48,12 +49,17 @@ type Step = (typeof pushOrder)[number];
 export class Delivery {
   readonly #subscriptions = new Map<ResourceKind, Subscription>();
   #lastNumber = 0;
+  #owed: Owed = nothingOwed;
+  /** What the snapshot says, and what is owed beside it. */
+  #resources: Snapshot['resources'] | undefined;
 
   constructor(
     private readonly variant: Variant,
     private readonly numbered: Numbering,
     private snapshot: Snapshot | undefined,
-  ) {}
+  ) {
+    this.#resources = snapshot?.resources;
+  }
 
   subscription(kind: ResourceKind): Subscription | undefined {
     return this.#subscriptions.get(kind);
@@ -70,32 +76,34 @@ export class Delivery {
   receive(kind: ResourceKind, wish: Wish | WholeWish, verdict: Verdict): Answer {
     const subscription = this.#subscriptions.get(kind) ?? new Subscription(kind, this.variant);
     this.#subscriptions.set(kind, subscription);
-    const present = this.snapshot?.resources[kind];
+    const present = this.#resources?.[kind];
     // Whoever wishes for the whole says it again with the answer to the newest response.
     if ('names' in wish && subscription.isStale(verdict.nonce)) return { kind: 'stale' };
     const answer = verdict.refused
       ? subscription.refuse(verdict.nonce)
-      : subscription.acknowledge(verdict.nonce);
+      : subscription.acknowledge(verdict.nonce, present);
     if ('names' in wish) subscription.replace(wish, present);
     else subscription.change(wish, present);
+    if (kind === 'cluster' && this.#owed.size > 0) this.#oweNoMore();
     return answer;
   }
 
   /** `changes`: what differs from the snapshot published before, to this stream or to others. */
   publish(snapshot: Snapshot, changes: Changes): void {
     const news = this.snapshot ? changes : changesBetween(undefined, snapshot);
+    const [before, next] = [this.#resources, snapshot.resources];
+    const clusters = this.#subscriptions.get('cluster')?.inFlight;
+    if (before) this.#owed = owedAfter({ before, next, changes, owed: this.#owed, clusters });
     this.snapshot = snapshot;
+    this.#resources = withOwed(next, this.#owed);
     for (const [kind, subscription] of this.#subscriptions)
-      subscription.notice(news[kind], snapshot.resources[kind]);
+      subscription.notice(news[kind], this.#resources[kind]);
   }
 
   /** Everything that may be sent now; it counts as sent. Nothing until a snapshot is known. */
   responses(): readonly Response[] {
-    if (!this.snapshot) return [];
-    const view: View = {
-      subscriptions: this.#subscriptions,
-      resources: this.snapshot.resources,
-    };
+    if (!this.snapshot || !this.#resources) return [];
+    const view: View = { subscriptions: this.#subscriptions, resources: this.#resources };
     const responses: Response[] = [];
     for (const step of pushOrder) {
       const subscription = this.#subscriptions.get(step.kind);
@@ -116,15 +124,29 @@ export class Delivery {
     const after = whole ? subscription.after(content) : undefined;
     // The snapshot's own set where it says the same, so that what is made of it can be shared.
     const all = after?.differences(present).length === 0 ? present : after;
+    const ownWhole = all !== undefined && all !== present;
+    const owed = this.#owed.get(kind);
+    const own = ownWhole || (owed !== undefined && anyIn(owed, content));
     const response = this.numbered(
       {
         ...{ variant: this.variant, kind, version: snapshot.version, content },
-        ...{ whole: all, ownWhole: all !== undefined && all !== present },
+        ...{ whole: all, own },
       },
       this.#lastNumber,
     );
     this.#lastNumber = response.number;
     return response;
+  }
+
+  /** The clusters were answered: what they needed goes the way of what is gone. */
+  #oweNoMore(): void {
+    if (this.#subscriptions.get('cluster')?.inFlight || !this.snapshot) return;
+    const owed = this.#owed;
+    this.#owed = nothingOwed;
+    const { resources } = this.snapshot;
+    this.#resources = resources;
+    for (const [kind, ofKind] of owed)
+      this.#subscriptions.get(kind)?.notice([...ofKind.keys()], resources[kind]);
   }
 
   #insistOnFollowers(step: Step, content: Content): void {
@@ -158,6 +180,11 @@ function contentOf(names: readonly string[], present: ResourceSet): Content {
   return names.length === present.size && names.every((name) => present.has(name))
     ? present
     : new Map(names.map((name) => [name, present.get(name)]));
+}
+
+function anyIn(owed: ReadonlyMap<string, unknown>, content: Content): boolean {
+  for (const name of owed.keys()) if (content.has(name)) return true;
+  return false;
 }
 
 /** Conditions look at the whole stream, so they are only asked for when something is pending. */

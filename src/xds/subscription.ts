@@ -231,12 +231,14 @@ export class Subscription {
     }
   }
 
-  acknowledge(nonce: string): Answer {
+  acknowledge(nonce: string, present?: ResourceSet): Answer {
     const content = this.#land(nonce);
     if (!content) return { kind: 'stale' };
     this.#holdsUnknown = false;
     const unwanted = this.#wildcard ? [] : [...content.keys()].filter((name) => !this.wants(name));
-    if (unwanted.length === 0) this.#held = this.after(content);
+    if (present && unwanted.length === 0 && this.#hasCaughtUp(content, present))
+      this.#held = present;
+    else if (unwanted.length === 0) this.#held = this.after(content);
     else this.#held = this.#held.with([...content].filter(([name]) => this.wants(name)));
     if (this.#refused.size > 0 || this.#partOf.size > 0) this.#mend(content);
     return { kind: 'acknowledged', content };
@@ -255,6 +257,16 @@ export class Subscription {
     if (names.length > 1) this.#halve(names);
     else for (const name of names) this.#refused.set(name, content.get(name)?.version);
     return { kind: 'refused', content };
+  }
+
+  /** Then it holds what the snapshot says, and shares it with all who do: nothing is copied. */
+  #hasCaughtUp(content: Content, present: ResourceSet): boolean {
+    const tellsOfAll = this.variant === 'incremental' || this.whole;
+    if (!tellsOfAll || this.#due.size > 0 || this.#unknown.size > 0) return false;
+    let size = this.#held.size;
+    for (const [name, resource] of content)
+      size += Number(resource !== undefined) - Number(this.#held.has(name));
+    return size === present.size;
   }
 
   #mend(content: Content): void {
