@@ -31,8 +31,8 @@ export class Belief {
   #held: Held | undefined;
   #state: HearingState = 'connecting';
   #since: number | undefined;
-  /** Lost since the last time it was heard. */
-  #wasLost = false;
+  /** Not heard all along since what is believed was reported. */
+  #wasLost: boolean;
   /** Whether anything was learnt since `believed` was asked last. */
   #fresh = false;
 
@@ -40,6 +40,7 @@ export class Belief {
     this.#absences = new Absences(limits);
     this.#believed = kept;
     this.#followed = kept;
+    this.#wasLost = kept !== undefined;
   }
 
   get held(): Held | undefined {

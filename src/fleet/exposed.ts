@@ -10,6 +10,7 @@ import type {
   Service,
   TemplateDefinition,
 } from './fleet.js';
+import { leadingCatalogue } from './leading.js';
 
 /** Between a service's name and its tool's: service names hold no underscore, so it splits once. */
 const separator = '__';
@@ -81,8 +82,8 @@ function globMatches(pattern: string, text: string): boolean {
 }
 
 function exposedService(service: Service): ExposedService {
-  const { probe, expose } = service;
-  const catalogue = probe?.catalogue;
+  const { expose } = service;
+  const catalogue = leadingCatalogue(service);
   const spoken = catalogue?.eras ?? [];
   const tools = (catalogue?.tools ?? [])
     .filter(({ name }) => isExposed(name, expose.tools))

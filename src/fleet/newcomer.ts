@@ -36,7 +36,7 @@ export function conflictsWith(
   const changed = { ...present, expose: newcomer.expose };
   return [
     ...(others.length > 0 ? wrongPath(present, newcomer) : []),
-    ...(leads(newcomer, present.instances) ? unusableNames(fleet, present, changed) : []),
+    ...(leads(newcomer, present) ? unusableNames(fleet, present, changed) : []),
     ...brokenBy(fleet, present, { ...present, instances: [...others, newcomer] }),
   ];
 }

@@ -38,7 +38,7 @@ export type MatchRule =
 export interface RolloutEvent {
   /** ms since the epoch. */
   readonly at: number;
-  /** A person (as the admin API knows them), or `mcpx` where the control plane went on by itself. */
+  /** A person as the admin API knows them, or `mcpx` where the control plane went on by itself. */
   readonly who: string;
   readonly what:
     | 'start'

@@ -16,6 +16,7 @@ import type {
   Service,
   SourceName,
 } from './fleet.js';
+import { leadingVersion } from './leading.js';
 import { ownToolProblems } from './tool_names.js';
 
 /** When two sources say different things of one service, the earlier one is believed. */
@@ -70,7 +71,7 @@ export function mergeService(name: string, inputs: ServiceInputs): MergedService
     );
     return false;
   });
-  const leader = leadingRegistration(fitting);
+  const leader = leadingRegistration(fitting, inputs.rollout);
   const policy = inputs.overrides.reduceRight<Policy>(
     (base, override) => ({ ...base, ...override }),
     { era: leader.era, health: leader.health, traffic: leader.traffic, expose: leader.expose },
@@ -114,7 +115,7 @@ function commonPath(registrations: readonly Registration[]): string {
 
 type Ranked = Pick<Registration, 'version' | 'source' | 'id'>;
 
-/** Whose policy the service takes: the newest version, then precedence, then id. */
+/** Whose policy the service takes: the newest version that leads, then precedence, then id. */
 function byLead(a: Ranked, b: Ranked): number {
   return (
     compare(b.version, a.version) ||
@@ -123,15 +124,24 @@ function byLead(a: Ranked, b: Ranked): number {
   );
 }
 
-function leadingRegistration(registrations: readonly Registration[]): Registration {
-  const [leader] = [...registrations].sort(byLead);
+function leadingRegistration(
+  registrations: readonly Registration[],
+  rollout: KeptRollout | undefined,
+): Registration {
+  const leading = leadingVersion(rollout, registrations);
+  const [leader] = registrations
+    .filter(({ version }) => version === (leading ?? version))
+    .sort(byLead);
   if (!leader) throw new Error('a service has at least one registration');
   return leader;
 }
 
-/** Whether a service of these instances would take its policy from `newcomer`. */
-export function leads(newcomer: Registration, present: readonly Instance[]): boolean {
-  return present.every((other) => other.id === newcomer.id || byLead(newcomer, other) < 0);
+/** Whether the service would take its policy from `newcomer`. */
+export function leads(newcomer: Registration, { instances, rollout }: Service): boolean {
+  const leading = leadingVersion(rollout, instances);
+  const rivals = instances.filter(({ version }) => version === (leading ?? version));
+  if (newcomer.version !== (leading ?? newcomer.version)) return false;
+  return rivals.every((other) => other.id === newcomer.id || byLead(newcomer, other) < 0);
 }
 
 const policyBlocks = ['era', 'health', 'traffic', 'expose'] as const;

@@ -8,6 +8,7 @@ import { serviceNamed } from './changes.js';
 import { claimIndex } from './claims.js';
 import { exposedAlone, exposedToolName, isExposed, toolNameMax } from './exposed.js';
 import type { Fleet, Service } from './fleet.js';
+import { leadingCatalogue } from './leading.js';
 
 export const toolClaims = claimIndex((service) =>
   exposedAlone(service).tools.map(({ name }) => name),
@@ -46,9 +47,10 @@ function toolBehind(name: string, service: string, fleet: Fleet): string {
 }
 
 /** Tools that nobody can call whatever other services expose. */
-export function ownToolProblems({ name: service, expose, probe }: Service): readonly Problem[] {
+export function ownToolProblems(present: Service): readonly Problem[] {
+  const { name: service, expose } = present;
   const given = new Set<string>();
-  return (probe?.catalogue?.tools ?? []).flatMap(({ name: tool }) => {
+  return (leadingCatalogue(present)?.tools ?? []).flatMap(({ name: tool }) => {
     if (!isExposed(tool, expose.tools)) return [];
     const name = exposedToolName(service, tool, expose.prefix);
     if (name.length > toolNameMax) return [unusable(service, tool, tooLong(name))];

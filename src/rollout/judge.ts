@@ -139,7 +139,7 @@ function isToBlame(window: Compared, { evidence, leastOld }: Blame): boolean {
   const { old } = window;
   const calls = { old: old.calls, new: window.new.calls };
   const failed = { old: failedOf(old), new: failedOf(window.new) };
-  if (oldShareOf(window) < leastOld && !window.isOldBefore)
+  if (oldShareOf(window) < leastOld)
     return failed.old === 0 || rateOf(old) * 2 < rateOf(window.new);
   const fairShare = (tolerance * calls.new) / (tolerance * calls.new + calls.old);
   return evidenceAbove(failed.new, failed.new + failed.old, fairShare) >= evidence;

@@ -38,6 +38,10 @@ export function sharesOf(
   return new Map(versions.map((version) => [version, bearers.get(version) ?? 0]));
 }
 
+/** How versions share where no rollout decides: percent of those that have a passing instance. */
+export const sharesByWeight = (instances: readonly Bearer[]): ReadonlyMap<string, number> =>
+  byWeight(weightsOfPassing(instances));
+
 function weightsOfPassing(instances: readonly Bearer[]): ReadonlyMap<string, number> {
   const weights = new Map<string, number>();
   for (const { version, passing, weight } of instances)

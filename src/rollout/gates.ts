@@ -1,0 +1,81 @@
+/**
+ * What must hold before a rollout may move traffic: agents that know the one version
+ * find what they know in the other, and nobody who depends on the old one is left
+ * with nothing. Pure.
+ */
+import { failed, problem, succeeded, type Outcome, type Problem } from '../errors.js';
+import type { Catalogue, Fleet, Service } from '../fleet/fleet.js';
+import type { Rollout } from '../fleet/rollout.js';
+import type { Move } from './advance.js';
+import { judgeContract } from './agreement.js';
+import { brokenByRollout } from './depends.js';
+
+const gates: Partial<Record<Move, readonly ('contract' | 'dependants')[]>> = {
+  start: ['contract', 'dependants'],
+  stage: ['contract', 'dependants'],
+  switch: ['contract', 'dependants'],
+  // What depends on the old version may have registered since the switch.
+  finish: ['dependants'],
+};
+
+interface Passage {
+  readonly fleet: Fleet;
+  readonly service: Service;
+  readonly what: Move;
+  /** As it would be. */
+  readonly rollout: Rollout;
+  readonly acceptBreaking: boolean;
+}
+
+/** The value is what was overridden, to be kept with the rollout; empty: nothing. */
+export function passGates(passage: Passage): Outcome<string> {
+  const asked = gates[passage.what] ?? [];
+  const { fleet, rollout } = passage;
+  const broken = asked.includes('dependants') ? brokenByRollout(fleet, rollout) : [];
+  const contract = asked.includes('contract') ? contractOf(passage) : succeeded('');
+  const problems = [...broken, ...(contract.ok ? [] : contract.problems)];
+  return problems.length > 0 ? failed(...problems) : contract;
+}
+
+function contractOf({ service, rollout, acceptBreaking }: Passage): Outcome<string> {
+  const [from, to] = [rollout.from, rollout.to].map((version) => ({
+    version,
+    catalogue: catalogueOf(service, version),
+  })) as [Offer, Offer];
+  const unknown = [from, to].filter(({ catalogue }) => catalogue === undefined);
+  if (unknown.length > 0 && !acceptBreaking)
+    return failed(...unknown.map(({ version }) => unasked(service.name, version)));
+  const judged = judgeContract({ from, to, acceptBreaking: true });
+  // What was accepted at the staging need not be accepted once more at the switch.
+  const isAccepted =
+    acceptBreaking || (judged.accepted !== undefined && wasAccepted(rollout, judged.accepted));
+  const { refusals, accepted = '' } = judgeContract({ from, to, acceptBreaking: isAccepted });
+  return refusals.length > 0
+    ? failed(...refusals.map((words) => refusal(service.name, words)))
+    : succeeded(accepted);
+}
+
+interface Offer {
+  readonly version: string;
+  readonly catalogue: Catalogue | undefined;
+}
+
+function catalogueOf({ probe, instances }: Service, version: string): Catalogue | undefined {
+  const own = probe?.versions?.[version];
+  // Of a single version the service's own catalogue is that version's.
+  const isAlone = instances.every((instance) => instance.version === version);
+  return own ?? (isAlone ? probe?.catalogue : undefined);
+}
+
+const wasAccepted = ({ events }: Rollout, accepted: string): boolean =>
+  events.some(({ why }) => why.includes(accepted));
+
+const refusal = (service: string, words: string): Problem =>
+  problem('rollout_refused', { service }, words);
+
+const unasked = (service: string, version: string): Problem =>
+  refusal(
+    service,
+    `What ${service} ${version} offers is not known: it was not asked yet, or does not answer. ` +
+      'Try again in a moment, or --accept-breaking to go on without the check.',
+  );
