@@ -6,8 +6,8 @@
 import { problem, type Problem } from '../errors.js';
 import type { PolicyOverride, Registration, SourceName } from '../fleet/fleet.js';
 import type { RolloutDocument } from '../fleet/rollout.js';
-import { PersistentMap } from '../persistent_map.js';
-import type { Settled } from './last_good.js';
+import type { PersistentMap } from '../persistent_map.js';
+import { nothingSettled, type Settled } from './last_good.js';
 import type { Report } from './registry.js';
 
 /** What a registry holds of each sort. */
@@ -25,7 +25,6 @@ interface Entered {
   readonly registration: Registration;
 }
 
-const nothing: Settled<never> = { values: PersistentMap.of<never>(), problems: [] };
 /** With more changes than this it is cheaper to sort everything anew. */
 const fewChanges = 64;
 
@@ -39,7 +38,7 @@ export class Assembly {
 
   constructor(private readonly source: SourceName) {}
 
-  report({ instances, policies = nothing, rollouts = nothing }: Holdings): Report {
+  report({ instances, policies = nothingSettled, rollouts = nothingSettled }: Holdings): Report {
     this.#take(instances.map(({ values }) => values));
     const settled = [...instances, policies, rollouts].flatMap(({ problems }) => problems);
     return {
@@ -52,7 +51,7 @@ export class Assembly {
   #take(parts: readonly PersistentMap<Registration>[]): void {
     const changed = new Set<string>();
     for (const [part, values] of parts.entries()) {
-      const before = this.#parts[part] ?? nothing.values;
+      const before = this.#parts[part] ?? nothingSettled.values;
       for (const key of values.differences(before)) {
         const [gone, come] = [before.get(key), values.get(key)];
         if (gone) this.#leave(idOf(gone), { part, key }, changed);
@@ -105,7 +104,8 @@ export class Assembly {
         return problem(
           'registration_invalid',
           { source: this.source, service, instance },
-          `${service} registers the instance ${instance} twice; the first entry counts, remove the other.`,
+          `${service} registers the instance ${instance} twice; the first entry counts, ` +
+            'remove the other.',
         );
       }),
     );

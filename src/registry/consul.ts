@@ -18,7 +18,6 @@ import { Assembly } from './assembly.js';
 import { callMs, consulReason, follow } from './blocking.js';
 import type { Answer, BlockingOptions, BlockingQuery } from './blocking.js';
 import { Coalesced } from './coalesced.js';
-import { mcpTag } from './consul_service.js';
 import { ConsulServices, criticalChecksSchema } from './consul_services.js';
 import { decodeRegistration } from './decode.js';
 import {
@@ -38,6 +37,8 @@ import { isStill, rolloutEntryOf, rolloutsFolder, textOfRollout } from './rollou
 interface ConsulRegistryOptions {
   /** As `http://127.0.0.1:8500`. */
   readonly address: string;
+  /** Has a folder and a tag of its own: `mcpx-staging/`, `mcp-staging`; none: `mcpx/`, `mcp`. */
+  readonly environment?: string | undefined;
   /** '' for none. Never logged. */
   readonly token: string;
   /** '' for the agent's own. */
@@ -79,10 +80,6 @@ interface Query {
 
 const pace = { burst: 20, forgiveMs: 20, stepMs: 2 };
 
-const folder = 'mcpx/';
-const serviceChecks = `"${mcpTag}" in ServiceTags`;
-/** Those of our services, and of nodes as a whole. */
-const ourChecks = `${serviceChecks} or ServiceName == ""`;
 const catalogueSchema = z.record(z.string(), z.array(z.string()).nullable());
 const pairsSchema = z
   .array(z.object({ Key: z.string(), Value: z.string().nullish(), ModifyIndex: z.number() }))
@@ -98,6 +95,9 @@ interface Stored {
 class ConsulRegistry implements Registry {
   readonly source = 'consul';
   readonly #client: Consul;
+  /** Of the KV. */
+  readonly #folder: string;
+  readonly #tag: string;
   readonly #queries: Queries;
   readonly #closing = new AbortController();
   readonly #fromServices = new LastGood<Registration>();
@@ -117,6 +117,9 @@ class ConsulRegistry implements Registry {
   #reporter: Reporter | undefined;
 
   constructor(private readonly options: ConsulRegistryOptions) {
+    const { environment } = options;
+    const suffix = environment ? `-${environment}` : '';
+    [this.#folder, this.#tag] = [`mcpx${suffix}/`, `mcp${suffix}`];
     const { protocol, hostname, port } = new URL(options.address);
     const secure = protocol === 'https:';
     this.#client = new Consul({
@@ -132,8 +135,8 @@ class ConsulRegistry implements Registry {
     const { health } = this.#queries;
     this.#services = new ConsulServices({
       query: (service) => (options) => health.service({ ...options, service }),
-      checks: (options) => health.state({ ...options, state: 'any', filter: serviceChecks }),
-      allowedTargets: options.allowedTargets,
+      checks: (options) => health.state({ ...options, state: 'any', filter: this.#ourChecks() }),
+      ours: { tag: this.#tag, allowedTargets: options.allowedTargets },
       changed: () => this.#publisher.request(),
     });
   }
@@ -147,22 +150,28 @@ class ConsulRegistry implements Registry {
       failed: () => this.#services.doubt(),
       onlyGrows: true,
     });
+    // Those of nodes as a whole too.
+    const critical = `${this.#ourChecks()} or ServiceName == ""`;
     this.#follow('critical checks', {
-      query: (options) => health.state({ ...options, state: 'critical', filter: ourChecks }),
+      query: (options) => health.state({ ...options, state: 'critical', filter: critical }),
       heard: ({ data }) => this.#services.takeCritical(criticalChecksSchema.parse(data)),
     });
     this.#follow('instances', {
-      query: (options) => kv.get({ ...options, key: `${folder}instances/`, recurse: true }),
-      heard: ({ data }) => (this.#instancePairs = storedFrom(data)),
+      query: (options) => kv.get({ ...options, key: `${this.#folder}instances/`, recurse: true }),
+      heard: ({ data }) => (this.#instancePairs = storedIn(this.#folder, data)),
     });
     this.#follow('policies', {
-      query: (options) => kv.get({ ...options, key: `${folder}services/`, recurse: true }),
-      heard: ({ data }) => (this.#policyPairs = storedFrom(data)),
+      query: (options) => kv.get({ ...options, key: `${this.#folder}services/`, recurse: true }),
+      heard: ({ data }) => (this.#policyPairs = storedIn(this.#folder, data)),
     });
     this.#follow('rollouts', {
-      query: (options) => kv.get({ ...options, key: folder + rolloutsFolder, recurse: true }),
-      heard: ({ data }) => (this.#rolloutPairs = storedFrom(data)),
+      query: (options) => kv.get({ ...options, key: this.#folder + rolloutsFolder, recurse: true }),
+      heard: ({ data }) => (this.#rolloutPairs = storedIn(this.#folder, data)),
     });
+  }
+
+  #ourChecks(): string {
+    return `"${this.#tag}" in ServiceTags`;
   }
 
   async put(document: RegistrationDocument): Promise<Outcome<Written>> {
@@ -178,7 +187,7 @@ class ConsulRegistry implements Registry {
       const present = storedInstance(stored, registration);
       const key = present?.key ?? instanceKey(name, id);
       const value = JSON.stringify(document);
-      const pair = { key: `${folder}${key}`, value, cas: present?.revision ?? '0' };
+      const pair = { key: `${this.#folder}${key}`, value, cas: present?.revision ?? '0' };
       const change = changeOf(present, value);
       if (change !== 'unchanged') {
         const done = await this.#queries.kv.set({ ...pair, timeout: callMs });
@@ -203,7 +212,7 @@ class ConsulRegistry implements Registry {
       const removed: string[] = [];
       for (const { key, revision } of wanted) {
         const id = instanceOfKey(key)?.id ?? key;
-        const pair = { key: `${folder}${key}`, cas: revision };
+        const pair = { key: `${this.#folder}${key}`, cas: revision };
         const done = await this.#queries.kv.del({ ...pair, timeout: callMs });
         if (done !== true)
           return failed(changedMeanwhile({ source: this.source, service, instance: id }));
@@ -219,10 +228,11 @@ class ConsulRegistry implements Registry {
   ): Promise<Outcome<void>> {
     const { service } = next.current;
     return this.#calling(service, async () => {
-      const key = `${folder}${rolloutsFolder}${service}`;
-      const [stored] = storedFrom(
+      const key = `${this.#folder}${rolloutsFolder}${service}`;
+      const [stored] = storedIn(
+        this.#folder,
         await this.#queries.kv.get({ key, recurse: true, timeout: callMs }),
-      ).filter((pair) => folder + pair.key === key);
+      ).filter((pair) => this.#folder + pair.key === key);
       const taken = failed(changedMeanwhile({ source: this.source, service }));
       if (!isStill(stored?.text, expected)) return taken;
       const value = textOfRollout(next);
@@ -257,7 +267,7 @@ class ConsulRegistry implements Registry {
   }
 
   #takeCatalogue(catalogue: z.output<typeof catalogueSchema>, index: bigint): void {
-    const names = Object.keys(catalogue).filter((name) => catalogue[name]?.includes(mcpTag));
+    const names = Object.keys(catalogue).filter((name) => catalogue[name]?.includes(this.#tag));
     this.#catalogueHeard = true;
     this.#services.take(new Set(names), index);
   }
@@ -319,9 +329,9 @@ class ConsulRegistry implements Registry {
     change: (stored: readonly Stored[]) => Promise<Outcome<T>>,
   ): Promise<Outcome<T>> {
     return this.#calling(service, async () => {
-      const key = `${folder}instances/${service}/`;
+      const key = `${this.#folder}instances/${service}/`;
       return change(
-        storedFrom(await this.#queries.kv.get({ key, recurse: true, timeout: callMs })),
+        storedIn(this.#folder, await this.#queries.kv.get({ key, recurse: true, timeout: callMs })),
       );
     });
   }
@@ -337,7 +347,7 @@ class ConsulRegistry implements Registry {
 }
 
 /** Without the entries that Consul's page makes for folders. */
-function storedFrom(data: unknown): Stored[] {
+function storedIn(folder: string, data: unknown): Stored[] {
   return pairsSchema
     .parse(data)
     .filter(({ Key }) => !Key.endsWith('/'))

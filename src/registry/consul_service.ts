@@ -11,8 +11,12 @@ import { hostAndPort } from './address.js';
 import { decodeRegistration, type Decoded } from './decode.js';
 import type { Entry } from './last_good.js';
 
-/** Marks a service of Consul as an MCP server. */
-export const mcpTag = 'mcp';
+/** Which services of a Consul are ours. */
+export interface OurServices {
+  /** Marks one as an MCP server: `mcp`, or `mcp-staging` in that environment. */
+  readonly tag: string;
+  readonly allowedTargets: readonly string[];
+}
 
 const serviceHealthSchema = z.object({
   Node: z.object({ Node: z.string(), Address: z.string() }),
@@ -78,7 +82,7 @@ const fieldNames: ReadonlyMap<string, string> = new Map([
 /** All instances of a service; of an id that nodes share, only the first node's stays bare. */
 export function serviceEntries(
   healths: readonly ServiceHealth[],
-  allowedTargets: readonly string[],
+  ours: OurServices,
 ): Entry<Registration>[] {
   const byNode = [...healths].sort((one, other) => (one.Node.Node < other.Node.Node ? -1 : 1));
   const seen = new Set<string>();
@@ -86,33 +90,28 @@ export function serviceEntries(
     const { ID } = health.Service;
     const id = seen.has(ID) ? `${ID}@${health.Node.Node}` : ID;
     seen.add(ID);
-    return serviceEntry(health, id, allowedTargets);
+    return serviceEntry(health, id, ours);
   });
 }
 
-function serviceEntry(
-  health: ServiceHealth,
-  id: string,
-  allowedTargets: readonly string[],
-): Entry<Registration> {
+function serviceEntry(health: ServiceHealth, id: string, ours: OurServices): Entry<Registration> {
   const passing = !(health.Checks ?? []).some(({ Status }) => Status === 'critical');
   return {
     key: `${health.Service.Service}/${health.Node.Node}/${health.Service.ID}`,
     fingerprint: JSON.stringify([id, passing, health.Service, health.Node.Address]),
-    decode: () => decodeService(health, { id, passing, allowedTargets }),
+    decode: () => decodeService(health, { id, passing, ...ours }),
     refresh: (good) => (good.passing === passing ? good : { ...good, passing }),
   };
 }
 
-interface ServiceContext {
+interface ServiceContext extends OurServices {
   readonly id: string;
   readonly passing: boolean;
-  readonly allowedTargets: readonly string[];
 }
 
 function decodeService(
   health: ServiceHealth,
-  { id, passing, allowedTargets }: ServiceContext,
+  { id, passing, allowedTargets, tag }: ServiceContext,
 ): Outcome<Decoded<Registration>> {
   const { Service: name, Meta } = health.Service;
   const meta = Object.entries(Meta ?? {});
@@ -128,7 +127,7 @@ function decodeService(
   const pathIsRight = /^\/[^?#\s]*$/.test(path);
   if (!pathIsRight)
     problems.push(complain(`Meta.${pathKey}`, 'must be a path such as /mcp, without ? and #'));
-  const document = documentOf(health, pathIsRight ? path : '/mcp');
+  const document = documentOf(health, pathIsRight ? path : '/mcp', tag);
   const decoded = decodeRegistration(document, {
     source: 'consul',
     allowedTargets,
@@ -141,13 +140,17 @@ function decodeService(
   return failed(...problems, ...(decoded.ok ? [] : decoded.problems));
 }
 
-function documentOf({ Service, Node }: ServiceHealth, path: string): Record<string, unknown> {
+function documentOf(
+  { Service, Node }: ServiceHealth,
+  path: string,
+  tag: string,
+): Record<string, unknown> {
   const host = Service.Address === '' ? Node.Address : Service.Address;
   const meta = Object.entries(Service.Meta ?? {});
   const document: Record<string, unknown> = {
     name: Service.Service,
     url: `http://${hostAndPort({ host, port: Service.Port || 1 })}${path}`,
-    tags: (Service.Tags ?? []).filter((tag) => tag !== mcpTag),
+    tags: (Service.Tags ?? []).filter((each) => each !== tag),
     metadata: Object.fromEntries(meta.filter(([key]) => !key.startsWith('mcp-'))),
   };
   for (const [key, text] of meta) {

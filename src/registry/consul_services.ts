@@ -15,8 +15,8 @@ import { Backoff } from './backoff.js';
 import { Coalesced } from './coalesced.js';
 import { askOnce, consulReason, follow, type Answer, type BlockingQuery } from './blocking.js';
 import {
-  mcpTag,
   serviceEntries,
+  type OurServices,
   serviceHealthsSchema,
   type ServiceHealth,
 } from './consul_service.js';
@@ -27,7 +27,7 @@ interface ConsulServicesOptions {
   readonly query: (service: string) => BlockingQuery;
   /** Every check of our services. */
   readonly checks: BlockingQuery;
-  readonly allowedTargets: readonly string[];
+  readonly ours: OurServices;
   /** Something was heard, or failed. */
   readonly changed: () => void;
 }
@@ -204,13 +204,14 @@ export class ConsulServices {
     service.failure = undefined;
     if (service.healths !== undefined && service.index === index && !recovered) return;
     // Not Consul's own filter: a query with a tag wakes at every change of any service.
-    const isOurs = ({ Service }: ServiceHealth) => Service.Tags?.includes(mcpTag) === true;
+    const isOurs = ({ Service }: ServiceHealth) =>
+      Service.Tags?.includes(this.options.ours.tag) === true;
     const healths = serviceHealthsSchema.parse(data).filter(isOurs);
     const wasRead = service.healths !== undefined && service.index !== 0n;
     const isLively = performance.now() - service.changedAt < livelyMs;
     service.index = index;
     service.healths = healths;
-    service.entries = serviceEntries(healths, this.options.allowedTargets);
+    service.entries = serviceEntries(healths, this.options.ours);
     if (wasRead) service.changedAt = performance.now();
     if (wasRead && service.own !== undefined) this.#explained = true;
     if (wasRead && isLively && service.own === undefined) this.#promote(service);

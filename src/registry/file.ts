@@ -1,6 +1,6 @@
 /** The embedded registry: one YAML file that is the user's, watched, and written atomically. */
 import { mkdir, readFile } from 'node:fs/promises';
-import { basename, dirname, join } from 'node:path';
+import { basename, dirname, join, parse as parsePath } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { watch, type FSWatcher } from 'chokidar';
 import writeFileAtomic from 'write-file-atomic';
@@ -12,7 +12,7 @@ import type { Log } from '../log.js';
 import { Assembly } from './assembly.js';
 import { Coalesced } from './coalesced.js';
 import { decodeRegistration } from './decode.js';
-import { LastGood, type Entry } from './last_good.js';
+import { LastGood, nothingSettled, type Entry, type Settled } from './last_good.js';
 import { changedMeanwhile, notFound } from './refusals.js';
 import type {
   Registry,
@@ -50,8 +50,15 @@ const emptyReport: Report = {
   problems: [],
 };
 
-/** Beside `services.yaml`, which is the user's: what MCPX itself writes does not belong in it. */
-const rolloutsName = 'rollouts.json';
+/**
+ * Beside `services.yaml`, which is the user's: what MCPX itself writes does not belong in it.
+ * Another file in the folder, such as `services.staging.yaml`, has `rollouts.staging.json`.
+ */
+function rolloutsBeside(services: string): string {
+  const { dir, name } = parsePath(services);
+  const own = name.replace(/^services(\.|$)/, '');
+  return join(dir, own === '' ? 'rollouts.json' : `rollouts.${own}.json`);
+}
 
 class FileRegistry implements Registry {
   readonly source = 'file';
@@ -65,12 +72,14 @@ class FileRegistry implements Registry {
   #reread: NodeJS.Timeout | undefined;
   #text: string | undefined;
   #rolloutsText: string | undefined;
+  #listed: Settled<Registration> = nothingSettled;
+  #steered: Settled<RolloutDocument> = nothingSettled;
   #report = emptyReport;
   #writing: Promise<unknown> = Promise.resolve();
   #closed = false;
 
   constructor(private readonly options: FileRegistryOptions) {
-    this.#rolloutsPath = join(dirname(options.path), rolloutsName);
+    this.#rolloutsPath = rolloutsBeside(options.path);
   }
 
   watch(listener: RegistryListener): void {
@@ -106,10 +115,12 @@ class FileRegistry implements Registry {
     expected: RolloutDocument | undefined,
   ): Promise<Outcome<void>> {
     const { service } = next.current;
-    const edited = await this.#edit(this.#rolloutsPath, (text) => {
-      const documents = documentsIn(text);
-      return isStill(documents.get(service), expected)
-        ? succeeded({ text: withDocument(documents, service, textOfRollout(next)) })
+    const path = this.#rolloutsPath;
+    const edited = await this.#edit(path, (text) => {
+      const documents = documentsIn(text, path);
+      if (!documents.ok) return documents;
+      return isStill(documents.value.get(service), expected)
+        ? succeeded({ text: withDocument(documents.value, service, textOfRollout(next)) })
         : failed(changedMeanwhile({ source: this.source, service }));
     });
     return edited.ok ? succeeded(undefined) : edited;
@@ -129,7 +140,7 @@ class FileRegistry implements Registry {
     await mkdir(folder, { recursive: true }).catch(() => undefined);
     if (this.#closed) return;
     // A Kubernetes ConfigMap changes by swapping the link `..data` beside the file.
-    const names = [basename(path), rolloutsName, '..data'];
+    const names = [basename(path), basename(this.#rolloutsPath), '..data'];
     this.#watcher = watch(folder, {
       depth: 0,
       ignoreInitial: true,
@@ -148,7 +159,7 @@ class FileRegistry implements Registry {
     try {
       this.#take(await this.#believableText(), await textOf(this.#rolloutsPath));
     } catch (error) {
-      const { path } = this.options;
+      const { path = this.options.path } = error as NodeJS.ErrnoException;
       const message = `${path} cannot be read: ${reasonOf(error)}. What it held before stays.`;
       this.#lost(problem('registry_unreadable', { source: this.source, path }, message));
     }
@@ -171,21 +182,37 @@ class FileRegistry implements Registry {
   }
 
   #take(text: string, rollouts: string): void {
-    if (text !== this.#text || rollouts !== this.#rolloutsText) {
-      const services = readServices(text, this.options.path);
-      if (!services.ok) {
-        this.#lost(...services.problems);
-        return;
-      }
-      this.#text = text;
-      this.#rolloutsText = rollouts;
-      this.#report = this.#assembly.report({
-        instances: [this.#instances.settle(this.#entries(services.value))],
-        rollouts: this.#rollouts.settle(this.#rolloutEntries(rollouts)),
-      });
+    const problems = [...this.#takeServices(text), ...this.#takeRollouts(rollouts)];
+    const report = this.#assembly.report({
+      instances: [this.#listed],
+      rollouts: this.#steered,
+    });
+    this.#report = report;
+    if (problems.length > 0) {
+      this.#lost(...problems);
+      return;
     }
-    this.#reporter?.report(this.#report);
+    this.#reporter?.report(report);
     this.#reporter?.hearing({ state: 'heard' });
+  }
+
+  /** Each file by itself: a mistake in one keeps back nothing of the other. */
+  #takeServices(text: string): readonly Problem[] {
+    if (text === this.#text) return [];
+    const services = readServices(text, this.options.path);
+    if (!services.ok) return services.problems;
+    this.#text = text;
+    this.#listed = this.#instances.settle(this.#entries(services.value));
+    return [];
+  }
+
+  #takeRollouts(text: string): readonly Problem[] {
+    if (text === this.#rolloutsText) return [];
+    const documents = documentsIn(text, this.#rolloutsPath);
+    if (!documents.ok) return documents.problems;
+    this.#rolloutsText = text;
+    this.#steered = this.#rollouts.settle(this.#rolloutEntries(documents.value));
+    return [];
   }
 
   #lost(...problems: readonly Problem[]): void {
@@ -197,9 +224,9 @@ class FileRegistry implements Registry {
     });
   }
 
-  #rolloutEntries(text: string): Entry<RolloutDocument>[] {
-    return [...documentsIn(text)].map(([service, document]) =>
-      rolloutEntry({ service, text: document, source: this.source }),
+  #rolloutEntries(documents: ReadonlyMap<string, string>): Entry<RolloutDocument>[] {
+    return [...documents].map(([service, text]) =>
+      rolloutEntry({ service, text, source: this.source }),
     );
   }
 
@@ -249,7 +276,6 @@ class FileRegistry implements Registry {
         await mkdir(dirname(path), { recursive: true });
         await writeFileAtomic(path, edited.value.text);
         this.#text = undefined;
-        this.#rolloutsText = undefined;
         this.#reader.request();
         return edited;
       }

@@ -33,6 +33,8 @@ export interface Settled<T> {
   readonly problems: readonly Problem[];
 }
 
+export const nothingSettled: Settled<never> = { values: PersistentMap.of<never>(), problems: [] };
+
 export class LastGood<T> {
   #known: PersistentMap<Known<T>> = PersistentMap.of();
   #values: PersistentMap<T> = PersistentMap.of();

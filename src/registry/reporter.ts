@@ -1,6 +1,7 @@
 /** Speaks to a registry's listener: reports and whether it is heard, only what is new. */
 import { isDeepStrictEqual } from 'node:util';
 import type { SourceName } from '../fleet/fleet.js';
+import { differences } from '../persistent_map.js';
 import type { Hearing, RegistryListener, Report } from './registry.js';
 
 export class Reporter {
@@ -30,8 +31,8 @@ export class Reporter {
 function sameReport(one: Report, other: Report): boolean {
   return (
     sameItems(one.registrations, other.registrations) &&
-    sameItems([...one.policies].flat(), [...other.policies].flat()) &&
-    sameItems([...one.rollouts].flat(), [...other.rollouts].flat()) &&
+    differences(one.policies, other.policies).length === 0 &&
+    differences(one.rollouts, other.rollouts).length === 0 &&
     isDeepStrictEqual(one.problems, other.problems)
   );
 }

@@ -26,7 +26,8 @@ const actions = [
 const percent = z.number().min(0).max(100);
 const moment = z.number().nonnegative();
 
-const rolloutSchema = z.object({
+// Loose: what a newer release wrote beside is written back, and compares as the same.
+const rolloutSchema = z.looseObject({
   id: z.string().min(1),
   service: z.string().min(1),
   kind: z.enum(['canary', 'bluegreen']),
@@ -38,24 +39,28 @@ const rolloutSchema = z.object({
   stepSince: moment,
   everyMs: moment,
   limits: z
-    .object({ maxErrorRate: z.number(), maxP99Increase: z.number(), minCalls: z.int().positive() })
+    .looseObject({
+      maxErrorRate: z.number(),
+      maxP99Increase: z.number(),
+      minCalls: z.int().positive(),
+    })
     .optional(),
   match: z.array(
     z.union([
-      z.object({ header: z.string(), value: z.string() }),
-      z.object({ principal: z.string() }),
+      z.looseObject({ header: z.string(), value: z.string() }),
+      z.looseObject({ principal: z.string() }),
     ]),
   ),
   mirror: percent,
   events: z.array(
-    z.object({
+    z.looseObject({
       ...{ at: moment, who: z.string(), what: z.enum(actions) },
       ...{ from: z.enum(phases).optional(), to: z.enum(phases), share: percent, why: z.string() },
     }),
   ),
 });
 
-const documentSchema = z.object({ current: rolloutSchema, earlier: z.array(rolloutSchema) });
+const documentSchema = z.looseObject({ current: rolloutSchema, earlier: z.array(rolloutSchema) });
 
 interface Kept {
   /** What it lies under: the service. */
@@ -83,16 +88,26 @@ export const rolloutEntryOf =
 
 function rolloutDocument(text: string, subject: Subject): Outcome<RolloutDocument> {
   try {
-    const parsed = documentSchema.parse(JSON.parse(text));
-    return succeeded(parsed as RolloutDocument);
+    const { current, ...others } = documentSchema.parse(JSON.parse(text));
+    if (current.service !== subject.service)
+      return unreadable(subject, `it is of the service ${current.service}`);
+    if (current.step >= current.steps.length)
+      return unreadable(subject, `it has no step ${current.step}`);
+    return succeeded({ current, ...others } as RolloutDocument);
   } catch (error) {
-    const reason = error instanceof z.ZodError ? z.prettifyError(error) : reasonOf(error);
-    const message =
-      `The rollout of ${subject.service ?? ''} cannot be read, so what it said before stays: ` +
-      `${reason}. MCPX alone writes it: \`mcpx history\` shows what it was.`;
-    return failed(problem('registration_invalid', subject, message));
+    return unreadable(subject, reasonIn(error));
   }
 }
+
+function unreadable(subject: Subject, reason: string): Outcome<never> {
+  const message =
+    `The rollout of ${subject.service ?? ''} cannot be read, so what it said before stays: ` +
+    `${reason}. Put back what MCPX wrote; or delete it, then versions share by their weights.`;
+  return failed(problem('registration_invalid', subject, message));
+}
+
+const reasonIn = (error: unknown): string =>
+  error instanceof z.ZodError ? z.prettifyError(error) : reasonOf(error);
 
 /** Whether a registry still holds what whoever writes has looked at; texts may be spaced anew. */
 export function isStill(text: string | undefined, expected: RolloutDocument | undefined): boolean {
@@ -106,10 +121,18 @@ export function isStill(text: string | undefined, expected: RolloutDocument | un
 
 export const textOfRollout = (document: RolloutDocument): string => JSON.stringify(document);
 
-/** The documents of a file that holds several, each as its text. Throws where it is no JSON. */
-export function documentsIn(text: string): ReadonlyMap<string, string> {
-  const parsed = z.record(z.string(), z.unknown()).parse(JSON.parse(text || '{}'));
-  return new Map(Object.entries(parsed).map(([name, value]) => [name, JSON.stringify(value)]));
+/** The documents of a file that holds several, each as its text. */
+export function documentsIn(text: string, path: string): Outcome<ReadonlyMap<string, string>> {
+  try {
+    const parsed = z.record(z.string(), z.unknown()).parse(JSON.parse(text || '{}'));
+    const documents = Object.entries(parsed);
+    return succeeded(new Map(documents.map(([name, value]) => [name, JSON.stringify(value)])));
+  } catch (error) {
+    const message =
+      `${path} cannot be read: ${reasonIn(error)}. What it held before stays. Put back what MCPX ` +
+      'wrote; or delete it, then no service has a rollout.';
+    return failed(problem('registry_unreadable', { source: 'file', path }, message));
+  }
 }
 
 export function withDocument(

@@ -17,8 +17,17 @@ const versionExpected = 'a semantic version such as 2.1.0, as text';
 
 const dependencyExpected = 'a service with a version range such as policy@^2';
 
+/** Half of a character cannot be written to Envoy, which refuses all it comes with. */
+const halfCharacter = /\p{Surrogate}/u;
+
+function anyText(expected: string) {
+  return z.string({ error: expected }).refine((written) => !halfCharacter.test(written), {
+    error: `${expected}, in well-formed Unicode`,
+  });
+}
+
 function text(expected: string) {
-  return z.string({ error: expected }).min(1, { error: expected });
+  return anyText(expected).min(1, { error: expected });
 }
 
 function wholeNumber(least: number, most: number) {
@@ -122,11 +131,11 @@ export const registrationSchema = mapping({
   era: eraSchema.default(era).describe('The protocol era; auto asks the server'),
   tags: z.array(text('text'), { error: 'a list of words' }).default([]),
   metadata: z
-    .record(z.string(), z.string({ error: 'text (in YAML: in quotes)' }), {
+    .record(anyText('a name'), anyText('text (in YAML: in quotes)'), {
       error: 'a mapping of names to text',
     })
     .default({}),
-  zone: z.string({ error: 'text' }).default(''),
+  zone: anyText('text').default(''),
   weight: wholeNumber(1, 1_000)
     .default(100)
     .describe('Relative to the other instances of the version'),

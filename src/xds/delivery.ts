@@ -91,28 +91,26 @@ export class Delivery {
   /** `changes`: what differs from the snapshot published before, to this stream or to others. */
   publish(snapshot: Snapshot, changes: Changes): void {
     const news = this.snapshot ? changes : changesBetween(undefined, snapshot);
-    const [before, next] = [this.#resources, snapshot.resources];
-    const clusters = this.#subscriptions.get('cluster')?.inFlight;
-    if (before) this.#owed = owedAfter({ before, next, changes, owed: this.#owed, clusters });
     this.snapshot = snapshot;
-    this.#resources = withOwed(next, this.#owed);
+    this.#owe(snapshot.resources, changes);
     for (const [kind, subscription] of this.#subscriptions)
-      subscription.notice(news[kind], this.#resources[kind]);
+      subscription.notice(news[kind], (this.#resources ?? snapshot.resources)[kind]);
   }
 
   /** Everything that may be sent now; it counts as sent. Nothing until a snapshot is known. */
   responses(): readonly Response[] {
     if (!this.snapshot || !this.#resources) return [];
-    const view: View = { subscriptions: this.#subscriptions, resources: this.#resources };
     const responses: Response[] = [];
     for (const step of pushOrder) {
       const subscription = this.#subscriptions.get(step.kind);
       if (!subscription || subscription.idle || subscription.inFlight) continue;
+      const view: View = { subscriptions: this.#subscriptions, resources: this.#resources };
       const content = dueContent(step, subscription, view);
       if (!content) continue;
       const response = this.#response(subscription, content, this.snapshot);
       subscription.sent(response.nonce, response.content);
       this.#insistOnFollowers(step, content);
+      if (step.kind === 'cluster') this.#owe(this.snapshot.resources);
       responses.push(response);
     }
     return responses;
@@ -136,6 +134,16 @@ export class Delivery {
     );
     this.#lastNumber = response.number;
     return response;
+  }
+
+  #owe(next: Snapshot['resources'], changes?: Changes): void {
+    const [before, owed, subscriptions] = [
+      this.#resources ?? next,
+      this.#owed,
+      this.#subscriptions,
+    ];
+    this.#owed = owedAfter({ before, next, changes, owed, subscriptions });
+    this.#resources = withOwed(next, this.#owed);
   }
 
   /** The clusters were answered: what they needed goes the way of what is gone. */

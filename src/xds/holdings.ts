@@ -10,6 +10,7 @@ import {
 } from '../snapshot/snapshot.js';
 import type { Delivery, Response } from './delivery.js';
 import type { Held, KindStatus, NodeKinds } from './nodes.js';
+import type { Form } from './refusals.js';
 
 /** A type's last response: the snapshot it was taken from, and the time until it is answered. */
 interface Sent {
@@ -17,6 +18,15 @@ interface Sent {
   awaitedSince: number | undefined;
   overdue: boolean;
 }
+
+/** Whatever an Envoy asks for by name, it has learnt from these. */
+const leadingTo: Readonly<Record<ResourceKind, readonly ResourceKind[]>> = {
+  cluster: [],
+  listener: [],
+  endpoint: ['cluster'],
+  route: ['listener'],
+  secret: ['cluster', 'listener'],
+};
 
 export class Holdings implements Held {
   readonly #sent = new Map<ResourceKind, Sent>();
@@ -69,6 +79,19 @@ export class Holdings implements Held {
 
   resource(kind: ResourceKind, name: string): Resource | undefined {
     return this.delivery.subscription(kind)?.held.get(name);
+  }
+
+  awaits(kind: ResourceKind, { name, version }: Form): boolean {
+    for (const { overdue } of this.#sent.values()) if (overdue) return false;
+    const subscription = this.delivery.subscription(kind);
+    if (subscription?.inFlight?.get(name)?.version === version) return true;
+    const present = this.present?.resources[kind];
+    if (present?.get(name)?.version !== version) return false;
+    if (subscription?.wants(name)) return subscription.isPending(name, present);
+    // It asks when it has what leads there.
+    return leadingTo[kind].some((leader) => {
+      return this.delivery.subscription(leader)?.settled === false;
+    });
   }
 
   kinds(): NodeKinds {

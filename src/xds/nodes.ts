@@ -10,7 +10,7 @@ import type { Audience } from '../snapshot/audience.js';
 import type { Resource, ResourceKind } from '../snapshot/snapshot.js';
 import type { PublishedTo } from './published.js';
 import { problemsOfNodes, problemsOfVerdicts } from './refusal_problems.js';
-import { Refusals, type Witness } from './refusals.js';
+import { Refusals, type Form, type Witness } from './refusals.js';
 import type { Content } from './subscription.js';
 
 export interface Identity {
@@ -59,6 +59,12 @@ export interface NodeStatus extends Identity {
   readonly complaints: ReadonlyMap<string, string>;
 }
 
+/** An Envoy that does not hold what it is to hold. */
+interface Lacking {
+  readonly node: string;
+  readonly refused: boolean;
+}
+
 /** What is known to be refused, and what is published for it. */
 interface Verdicts {
   readonly refusals: Refusals;
@@ -85,6 +91,17 @@ export class Nodes {
   /** Sorted by id; a node that is just reconnecting may be there twice. */
   list(): readonly NodeStatus[] {
     return [...this.#connected].map((node) => node.status).sort(byId);
+  }
+
+  /** Who of an audience does not hold this very form, and whether it was refused. */
+  lacking(role: Audience, kind: ResourceKind, { name, version }: Resource): readonly Lacking[] {
+    const isConvicted = this.refusals.convicted.value.some(
+      (each) => each.kind === kind && each.name === name && each.version === version,
+    );
+    return [...this.#connected].flatMap((node) => {
+      if (node.identity.role !== role || node.holding(kind, name)?.version === version) return [];
+      return [{ node: node.identity.id, refused: isConvicted || node.refuses(kind, name) }];
+    });
   }
 
   /** One problem for every resource that is refused at present, by whomever. */
@@ -137,6 +154,8 @@ const keyOf = ({ role, id }: Pick<Identity, 'id' | 'role'>) => `${role} ${id}`;
 export interface Held {
   kinds(): NodeKinds;
   resource(kind: ResourceKind, name: string): Resource | undefined;
+  /** Is this very form on its way, or to be sent, and is no answer late? */
+  awaits(kind: ResourceKind, form: Form): boolean;
   /** How many resources are held in all. */
   readonly count: number;
   /** Since when what is held is not what the present snapshot says; undefined while it is. */
@@ -191,6 +210,15 @@ export class ConnectedNode implements Witness {
 
   holding(kind: ResourceKind, name: string): Resource | undefined {
     return this.held.resource(kind, name);
+  }
+
+  /** Whether what it last said of this resource was a refusal. */
+  refuses(kind: ResourceKind, name: string): boolean {
+    return this.#complaints.has(`${kind} ${name}`);
+  }
+
+  isAsked(kind: ResourceKind, form: Form): boolean {
+    return this.held.awaits(kind, form);
   }
 
   refuse(kind: ResourceKind, content: Content, message: string): void {

@@ -151,13 +151,15 @@ const followersOf = (kind: ResourceKind) => (resource: Resource) => {
   ];
 };
 
+export const clusterFollowers = followersOf('cluster');
+
 export const pushOrder: readonly Step[] = [
   {
     kind: 'cluster',
     reason: 'first, because everything else leads to clusters; gone only when nothing does',
     mayAdd: always,
     mayRemove: whenUnreferenced(['listener', 'route'], 'clusters'),
-    followers: followersOf('cluster'),
+    followers: clusterFollowers,
   },
   {
     kind: 'endpoint',

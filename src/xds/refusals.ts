@@ -2,8 +2,9 @@
  * Verdicts on single forms of resources: which are known to be refused, and so
  * are sent to nobody any more. One refusal is enough, because an Envoy that
  * starts must not meet what another has just refused; one acceptance outweighs
- * all refusals. A node that refuses more than it holds is itself what is
- * wrong, and convicts nothing.
+ * all refusals. So whoever is just being asked as well is heard first, or the
+ * quickest to refuse would speak for all. A node that refuses more than it
+ * holds is itself what is wrong, and convicts nothing.
  */
 import { Latest } from '../latest.js';
 import type { Audience } from '../snapshot/audience.js';
@@ -22,10 +23,14 @@ export interface Verdict extends RefusedForm {
   readonly at: number;
 }
 
+export type Form = Pick<Resource, 'name' | 'version'>;
+
 /** A connected node, as a witness. */
 export interface Witness {
   readonly identity: { readonly id: string; readonly version: string; readonly role: Audience };
   holding(kind: ResourceKind, name: string): Resource | undefined;
+  /** Is it being sent this very form, or is it to be, and is it not late with an answer? */
+  isAsked(kind: ResourceKind, form: Form): boolean;
   /** Does it hold as much as it refuses, at least? */
   readonly credible: boolean;
 }
@@ -42,6 +47,8 @@ interface Entry {
   verdict: Verdict;
   /** Those who said so and are still connected. */
   readonly witnesses: Set<Witness>;
+  /** Those whose answer the verdict waits for, when first they were looked for. */
+  readonly asked: Set<Witness>;
   convicted: boolean;
 }
 
@@ -60,7 +67,7 @@ export class Refusals {
   constructor(kept: readonly Verdict[] = []) {
     for (const verdict of kept)
       this.#entries.set(keyOf(verdict.audience, verdict.kind, verdict), {
-        ...{ verdict, witnesses: new Set(), convicted: true },
+        ...{ verdict, witnesses: new Set(), asked: new Set(), convicted: true },
       });
     this.convicted = new Latest(kept);
   }
@@ -77,8 +84,9 @@ export class Refusals {
    * are known here. What it holds and nobody has a good form of must not be
    * left out: that would take it away.
    */
-  returning(role: Audience, kind: ResourceKind, held: ReadonlyMap<string, string>): void {
+  returning(role: Audience, kind: ResourceKind, tell: () => ReadonlyMap<string, string>): void {
     if (this.#entries.size === 0) return;
+    const held = tell();
     this.#drop(({ verdict }) => {
       if (verdict.audience !== role) return false;
       const version = held.get(verdict.name);
@@ -89,8 +97,19 @@ export class Refusals {
   }
 
   left(witness: Witness): void {
-    for (const { witnesses } of this.#entries.values()) witnesses.delete(witness);
+    for (const { witnesses, asked } of this.#entries.values()) {
+      witnesses.delete(witness);
+      asked.delete(witness);
+    }
     this.#drop(({ convicted, witnesses }) => !convicted && witnesses.size === 0);
+    this.#judge(false);
+  }
+
+  /** To be called now and then: nobody is waited for who was to answer before `since`. */
+  review(since: number): void {
+    if (this.#entries.size === 0) return;
+    for (const { verdict, asked } of this.#entries.values()) if (verdict.at <= since) asked.clear();
+    this.#judge(false);
   }
 
   refused(witness: Witness, complaint: Complaint, connected: Iterable<Witness>): void {
@@ -99,8 +118,12 @@ export class Refusals {
     const { role } = witness.identity;
     let good: Resource | undefined;
     let isHeldUnknown = false;
+    const key = keyOf(role, kind, resource);
+    const before = this.#entries.get(key);
+    const asked = new Set<Witness>();
     for (const node of connected) {
       if (node.identity.role !== role) continue;
+      if (!before && node !== witness && node.isAsked(kind, resource)) asked.add(node);
       const held = node.holding(kind, resource.name);
       if (held?.version === resource.version) return;
       if (!held) continue;
@@ -109,14 +132,14 @@ export class Refusals {
     }
     // To leave it out would take it from those who hold a form that nobody here can send again.
     if (isHeldUnknown && !good) return;
-    const key = keyOf(role, kind, resource);
-    const before = this.#entries.get(key);
     const entry: Entry = before ?? {
-      ...{ verdict: verdictOf(role, complaint, good), witnesses: new Set(), convicted: false },
+      ...{ verdict: verdictOf(role, complaint, good), convicted: false },
+      ...{ witnesses: new Set(), asked },
     };
     const { verdict } = entry;
     entry.verdict = joinedBy(verdict, witness, good);
     entry.witnesses.add(witness);
+    entry.asked.delete(witness);
     this.#entries.set(key, entry);
     // A thousand Envoys that say the same are no news, or each would cost all of them.
     const { envoys, good: kept } = entry.verdict;
@@ -150,7 +173,8 @@ export class Refusals {
   #judge(changed: boolean): void {
     let convicts = changed;
     for (const entry of this.#entries.values()) {
-      if (entry.convicted || ![...entry.witnesses].some(({ credible }) => credible)) continue;
+      if (entry.convicted || isAwaited(entry)) continue;
+      if (![...entry.witnesses].some(({ credible }) => credible)) continue;
       entry.convicted = convicts = true;
     }
     this.#forgetSome();
@@ -176,6 +200,15 @@ export class Refusals {
   #publish(): void {
     this.convicted.set(this.verdicts);
   }
+}
+
+/** Looks no further than the first who is still to answer: this is asked with every answer. */
+function isAwaited({ asked, verdict }: Entry): boolean {
+  for (const node of asked) {
+    if (node.isAsked(verdict.kind, verdict)) return true;
+    asked.delete(node);
+  }
+  return false;
 }
 
 /** A cluster and its endpoints are left out together. */

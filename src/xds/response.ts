@@ -46,7 +46,7 @@ export function sharedNumbering(): Numbering {
 /** As one change goes to all, most are to hear what the one before them heard. */
 function saysTheSame(one: Draft, other: Draft): boolean {
   if (one.kind !== other.kind || one.variant !== other.variant) return false;
-  if (one.version !== other.version || one.ownWhole || other.ownWhole) return false;
+  if (one.version !== other.version || one.own || other.own) return false;
   if (one.content === other.content) return true;
   if (one.content.size !== other.content.size) return false;
   for (const name of other.content.keys()) if (!one.content.has(name)) return false;
@@ -54,8 +54,8 @@ function saysTheSame(one: Draft, other: Draft): boolean {
 }
 
 /** Within one snapshot the names tell the content. */
-function keyOf({ variant, kind, version, content, ownWhole }: Draft): string | undefined {
-  if (ownWhole) return undefined;
+function keyOf({ variant, kind, version, content, own }: Draft): string | undefined {
+  if (own) return undefined;
   if (content instanceof PersistentMap) return `${variant} ${kind} ${version} *`;
   return `${variant} ${kind} ${version} ${[...content.keys()].join('\0')}`;
 }

@@ -15,6 +15,7 @@ import { followConvictions } from './convictions.js';
 import { spiffeIdIn, type IdentityPolicy, type Peer } from './identity.js';
 import type { KeptRefusals } from './kept_refusals.js';
 import { defaultLimits, type Limits } from './limits.js';
+import { addReceivers, type Receiver } from './receivers.js';
 import { listen, type TlsMaterial } from './listening.js';
 import { Nodes } from './nodes.js';
 import { sharedNumbering } from './response.js';
@@ -36,6 +37,8 @@ interface XdsOptions {
   readonly limits?: Partial<Limits>;
   /** Where it is kept what is known to be refused; nowhere, unless said. */
   readonly refusals?: KeptRefusals;
+  /** What else Envoys send to this port. */
+  readonly receivers?: readonly Receiver[];
   readonly metrics: Metrics;
   readonly clock: Clock;
   readonly log: Log;
@@ -71,6 +74,7 @@ export async function startXdsServer(options: XdsOptions): Promise<Outcome<XdsSe
       delta: (call: Call) => carry(call, 'incremental', streams),
     },
   );
+  addReceivers(server, options.receivers ?? []);
   const injector = server.createConnectionInjector(ServerCredentials.createInsecure());
   const listening = await listen({ ...options, limits }, (socket) =>
     injector.injectConnection(socket),

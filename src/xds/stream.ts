@@ -19,6 +19,7 @@ import { objection, type IdentityPolicy, type Peer } from './identity.js';
 import type { Limits } from './limits.js';
 import type { ConnectedNode, Nodes } from './nodes.js';
 import { identityOf, InvalidRequest, readRequest, type Refusal, type Request } from './request.js';
+import { Repetitions } from './repetitions.js';
 import { encodeResponse } from './response.js';
 import type { Turns } from './turns.js';
 import type { Answer, Variant } from './subscription.js';
@@ -64,6 +65,7 @@ export class Stream {
   #open = true;
   #flushing: NodeJS.Immediate | undefined;
   readonly #openedAt: number;
+  readonly #complaints = new Repetitions();
 
   constructor(
     private readonly sink: Sink,
@@ -134,10 +136,11 @@ export class Stream {
     this.context.turns.leave(this);
     if (!this.#session) return;
     const { node } = this.#session;
-    this.context.nodes.leave(node);
-    this.context.audiences.leave(node.identity.role, this);
     this.context.log.info(this.#who(), 'an Envoy has left');
     this.#session = undefined;
+    this.context.audiences.leave(node.identity.role, this);
+    // Last: a verdict that waited for it may change what the others are sent.
+    this.context.nodes.leave(node);
   }
 
   #act(request: Request): void {
@@ -154,7 +157,7 @@ export class Stream {
     const { namesPerSubscription: most } = this.context.limits;
     const held = 'held' in request.wish ? request.wish.held.size : 0;
     if (!session.delivery.subscription(kind))
-      this.context.nodes.refusals.returning(role, kind, broughtBy(request.wish, kind));
+      this.context.nodes.refusals.returning(role, kind, () => broughtBy(request.wish, kind));
     const answer = session.delivery.receive(kind, request.wish, request.verdict);
     const named = session.delivery.subscription(kind)?.named ?? 0;
     if (Math.max(held, named) > most)
@@ -230,8 +233,9 @@ export class Stream {
       const words = wordsOf(complaint, kind);
       node.refuse(kind, answer.content, words);
       this.context.metrics.nacks.inc({ type: kind });
-      this.context.log.warn(
-        { ...this.#who(), kind, names: names.slice(0, 10), complaint: words },
+      const times = this.#complaints.count(`${kind} ${words}`);
+      this.context.log[times === 1 ? 'warn' : 'debug'](
+        { ...this.#who(), kind, names: names.slice(0, 10), complaint: words, times },
         'an Envoy refused resources and keeps what it held',
       );
     }

@@ -17,10 +17,11 @@ export class Streams {
   readonly #inspecting: NodeJS.Timeout;
 
   constructor(private readonly context: StreamContext) {
-    const { limits, clock } = context;
+    const { limits, clock, nodes } = context;
     this.#admission = new Admission(limits, clock);
     const inspect = () => {
       for (const stream of this.#open) stream.inspect();
+      nodes.refusals.review(clock.now() - limits.answerMs);
     };
     this.#inspecting = setInterval(inspect, limits.answerMs / 4).unref();
   }

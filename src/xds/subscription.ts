@@ -112,7 +112,14 @@ export class Subscription {
 
   /** Names whose present bytes this client has refused. */
   refused(present: ResourceSet): readonly string[] {
-    return [...this.#refused.keys()].filter((name) => this.#isRefused(name, present));
+    return [...this.#refused.keys()].filter((name) =>
+      this.hasRefused(name, present.get(name)?.version),
+    );
+  }
+
+  /** Without a version: its removal. */
+  hasRefused(name: string, version: string | undefined): boolean {
+    return this.#refused.has(name) && this.#refused.get(name) === version;
   }
 
   /** How many names were asked for one by one. */
@@ -204,16 +211,13 @@ export class Subscription {
 
   isPending(name: string, present: ResourceSet): boolean {
     if (!this.#due.has(name)) return false;
-    if (this.#goesUntold(name, present)) {
+    const isWanted = this.#insisted.has(name) || !this.#isTold(name, present);
+    if (!isWanted || this.#goesUntold(name, present)) {
       this.#due.delete(name);
       this.#insisted.delete(name);
       return false;
     }
-    if (!this.#insisted.has(name) && this.#isTold(name, present)) {
-      this.#due.delete(name);
-      return false;
-    }
-    return !this.#isRefused(name, present);
+    return !this.hasRefused(name, present.get(name)?.version);
   }
 
   /** Must a response be sent even when it carries nothing? */
@@ -374,10 +378,6 @@ export class Subscription {
   /** The state of the world has no word for an assignment or a route that is gone. */
   #goesUntold(name: string, present: ResourceSet): boolean {
     return this.variant === 'state of the world' && !this.whole && !present.has(name);
-  }
-
-  #isRefused(name: string, present: ResourceSet): boolean {
-    return this.#refused.has(name) && this.#refused.get(name) === present.get(name)?.version;
   }
 }
 

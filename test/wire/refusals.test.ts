@@ -1,8 +1,10 @@
-/** What one Envoy refuses, no other is sent; everything else goes on. */
+/** What Envoys refuse, no other is sent; everything else goes on. */
 import { expect } from 'chai';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { Writable } from 'node:stream';
+import { pino } from 'pino';
 import { silentLog } from '../../src/log.js';
 import type { EncodedResources } from '../../src/snapshot/snapshot.js';
 import { keptRefusals } from '../../src/xds/kept_refusals.js';
@@ -27,12 +29,29 @@ class PickyEnvoy {
   /** Cluster → mark, as it holds them. */
   readonly held = new Map<string, number>();
   refusals = 0;
+  /** It reads and says nothing for now. */
+  #thinking: { readonly over: Promise<void>; readonly end: () => void } | undefined;
 
   constructor(
     private readonly client: WireClient,
-    private readonly id: string,
+    readonly id: string,
     private readonly dislikes = (mark: number): boolean => mark === badMark,
   ) {}
+
+  think(): void {
+    let end = () => {};
+    const over = new Promise<void>((resolve) => (end = resolve));
+    this.#thinking = { over, end };
+  }
+
+  answer(): void {
+    this.#thinking?.end();
+    this.#thinking = undefined;
+  }
+
+  leave(): void {
+    this.client.close();
+  }
 
   start(): this {
     this.client.begin('cluster', {}, this.id);
@@ -43,6 +62,7 @@ class PickyEnvoy {
   async #follow(): Promise<never> {
     for (;;) {
       const response = await this.client.next();
+      await this.#thinking?.over;
       const clusters = (response.resources ?? []).map(({ name = '', resource }) => {
         const { connect_timeout } = resource as unknown as { connect_timeout: { seconds: number } };
         return [name, connect_timeout.seconds - 1] as const;
@@ -207,6 +227,63 @@ describe('a form that is refused', () => {
     expect(problems().every(({ subject }) => subject.node === 'hostile')).to.equal(true);
   });
 
+  describe('by one while others are still asked', () => {
+    const known = async () => valueOf(stage.metrics, 'mcpx_xds_known_refused');
+    let hasty: PickyEnvoy;
+    let slow: readonly PickyEnvoy[];
+
+    /** All hold the first form of `a`; the second is refused by one, and the others think. */
+    const ask = async (mark: number) => {
+      slow = ['edge-1', 'edge-2'].map((id) => envoy(id));
+      hasty = envoy('hasty', (each) => each >= 2);
+      for (const each of [hasty, ...slow]) await holds(each, { a: 1, b: 1 });
+      for (const each of slow) await settled(each.id);
+      await settled('hasty');
+      for (const each of slow) each.think();
+      publish({ a: mark, b: 1 });
+      await stage.nodesAre(() => hasty.refusals === 1 && problems().length === 1);
+    };
+
+    beforeEach(() => publish({ a: 1, b: 1 }));
+
+    it('is withheld from nobody, and no verdict when they take it', async () => {
+      await ask(2);
+      expect(await known()).to.equal(0);
+      for (const each of slow) each.answer();
+      for (const each of slow) await holds(each, { a: 2, b: 1 });
+      await holds(envoy('later'), { a: 2, b: 1 });
+      expect(await known()).to.equal(0);
+      expect(problems().map(({ subject }) => subject.node)).to.deep.equal(['hasty']);
+    });
+
+    it('is one when all refuse it', async () => {
+      await ask(badMark);
+      for (const each of slow) each.answer();
+      await stage.nodesAre(() => problems()[0]?.message.includes('3 Envoys') === true);
+      expect(await known()).to.equal(1);
+      const later = envoy('later');
+      await holds(later, { a: 1, b: 1 });
+      expect(later.refusals).to.equal(0);
+    });
+
+    it('is one when they leave without an answer', async () => {
+      await ask(badMark);
+      for (const each of slow) each.leave();
+      await stage.nodesAre(() => stage.server.nodes.list().length === 1);
+      expect(await known()).to.equal(1);
+      await holds(envoy('later'), { a: 1, b: 1 });
+    });
+
+    it('is one when they are late', async () => {
+      await stage.stop();
+      stage = await startStage({ limits: { answerMs: 200 } });
+      publish({ a: 1, b: 1 });
+      await ask(badMark);
+      await stage.nodesAre(() => problems()[0]?.message.includes('last good') === true);
+      expect(await known()).to.equal(1);
+    });
+  });
+
   it('that another takes goes to all but the one that refused it', async () => {
     publish({ a: 1, b: 1 });
     const [fussy, easy] = [envoy('fussy'), envoy('easy', () => false)];
@@ -232,6 +309,38 @@ describe('a form that is refused', () => {
     const response = await newer.next();
     const versions = (response.resources ?? []).map(({ version }) => version);
     expect(versions).to.include(stage.edge.value?.resources.cluster.get('a')?.version);
+  });
+});
+
+describe('a client that refuses the same again and again', () => {
+  it('is news once, and counted', async () => {
+    const lines: Record<string, unknown>[] = [];
+    const destination = new Writable({
+      write(chunk: Buffer, _encoding, done) {
+        lines.push(JSON.parse(chunk.toString()) as Record<string, unknown>);
+        done();
+      },
+    });
+    const stage = await startStage({ log: pino({ level: 'debug' }, destination) });
+    try {
+      const client = stage.connect();
+      client.begin('cluster');
+      for (let round = 0; round < 5; round++) {
+        client.refuse(await client.next(), round < 4 ? 'not this' : 'nor this');
+        client.ask('cluster', { resource_names_subscribe: ['a'] });
+      }
+      await client.next();
+      const told = lines.filter(({ msg }) => String(msg).startsWith('an Envoy refused'));
+      expect(told.map(({ level, complaint, times }) => [level, complaint, times])).to.deep.equal([
+        [40, 'not this', 1],
+        [20, 'not this', 2],
+        [20, 'not this', 3],
+        [20, 'not this', 4],
+        [40, 'nor this', 1],
+      ]);
+    } finally {
+      await stage.stop();
+    }
   });
 });
 

@@ -9,13 +9,20 @@ import { once } from 'node:events';
 import { join } from 'node:path';
 import { systemClock } from '../../../src/clock.js';
 import { readConfig } from '../../../src/config.js';
-import { emptyFleet, type Fleet, type Registration } from '../../../src/fleet/fleet.js';
+import {
+  emptyFleet,
+  type Fleet,
+  type ProbeReport,
+  type Registration,
+} from '../../../src/fleet/fleet.js';
+import type { RolloutDocument } from '../../../src/fleet/rollout.js';
 import { Latest } from '../../../src/latest.js';
 import { silentLog } from '../../../src/log.js';
 import { createMetrics } from '../../../src/metrics.js';
 import { edgeBootstrap } from '../../../src/resources/bootstrap.js';
 import type { Snapshot } from '../../../src/snapshot/snapshot.js';
 import { translate } from '../../../src/translate.js';
+import type { Receiver } from '../../../src/xds/receivers.js';
 import { startXdsServer, type XdsServer } from '../../../src/xds/server.js';
 import type { Variant } from '../../../src/xds/subscription.js';
 import { report } from '../../unit/fleet/registered.js';
@@ -27,19 +34,30 @@ export interface Edge {
   readonly admin: string;
   readonly xds: XdsServer;
   readonly snapshot: Latest<Snapshot | undefined>;
+  readonly fleet: Latest<Fleet>;
   /** What the fleet is from now on. */
-  register(registrations: readonly Registration[]): void;
+  register(registrations: readonly Registration[], besides?: Besides): void;
   /** Until Envoy holds and has acknowledged all of it. */
   settled(): Promise<void>;
+  /** What Envoy has warned of. */
+  output(): string;
   stop(): Promise<void>;
+}
+
+interface Besides {
+  /** At most one of each service. */
+  readonly rollouts?: readonly RolloutDocument[];
+  readonly probes?: ProbeReport;
 }
 
 export interface EdgeOptions {
   readonly binary: string;
   readonly variant: Variant;
+  readonly receivers?: readonly Receiver[];
 }
 
-export async function startEdge({ binary, variant }: EdgeOptions): Promise<Edge> {
+export async function startEdge(edge: EdgeOptions): Promise<Edge> {
+  const { binary, variant, receivers = [] } = edge;
   const folder = await temporaryFolder('edge');
   const [gateway = 0, adminPort = 0, filter = 0, bridgePort = 0] = await freePorts(4);
   const flags = {
@@ -51,19 +69,21 @@ export async function startEdge({ binary, variant }: EdgeOptions): Promise<Edge>
   if (!config.ok) throw new Error(config.problems[0]?.message);
   const snapshot = new Latest<Snapshot | undefined>(undefined);
   const started = await startXdsServer({
-    ...{ host: '127.0.0.1', port: 0, snapshots: () => snapshot },
+    ...{ host: '127.0.0.1', port: 0, snapshots: () => snapshot, receivers },
     ...{ metrics: createMetrics(), clock: systemClock, log: silentLog },
   });
   if (!started.ok) throw new Error(started.problems[0]?.message);
   const xds = started.value;
-  let fleet: Fleet = emptyFleet;
-  const register = (registrations: readonly Registration[]): void => {
-    const reports = [report('file', registrations)];
-    const previous = { fleet, snapshot: snapshot.value };
-    const made = translate({ reports, probes: new Map(), settings: config.value, previous });
+  const fleet = new Latest<Fleet>(emptyFleet);
+  const register: Edge['register'] = (registrations, { rollouts = [], probes } = {}) => {
+    const documents = rollouts.map((each) => [each.current.service, each] as const);
+    const reports = [{ ...report('file', registrations), rollouts: new Map(documents) }];
+    const previous = { fleet: fleet.value, snapshot: snapshot.value };
+    const settings = config.value;
+    const made = translate({ reports, probes: probes ?? new Map(), settings, previous });
     const wrong = made.problems.find(({ severity }) => severity === 'error');
     if (wrong) throw new Error(wrong.message);
-    fleet = made.fleet;
+    fleet.set(made.fleet);
     snapshot.set(made.snapshot);
   };
   const bootstrap = join(folder.path, 'envoy.yaml');
@@ -74,7 +94,7 @@ export async function startEdge({ binary, variant }: EdgeOptions): Promise<Edge>
   const admin = `http://127.0.0.1:${adminPort}`;
   await whenReady(envoy, async () => (await fetch(`${admin}/server_info`)).ok);
   return {
-    ...{ gateway: `http://127.0.0.1:${gateway}`, admin, xds, snapshot, register },
+    ...{ gateway: `http://127.0.0.1:${gateway}`, admin, xds, snapshot, fleet, register },
     settled: () =>
       eventually('Envoy holds the snapshot', () => {
         const refused = xds.nodes.problems().map(({ message }) => message);
@@ -82,6 +102,7 @@ export async function startEdge({ binary, variant }: EdgeOptions): Promise<Edge>
         const kinds = Object.values(xds.nodes.list()[0]?.kinds ?? {});
         return kinds.length === 4 && kinds.every(({ settled }) => settled);
       }),
+    output: () => envoy.output(),
     async stop() {
       await envoy.stop();
       await xds.stop(500);

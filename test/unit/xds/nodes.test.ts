@@ -12,6 +12,7 @@ const identity = (id: string): Identity => ({
 const nothing: Held = {
   kinds: () => ({}),
   resource: () => undefined,
+  awaits: () => false,
   count: 0,
   behindSince: undefined,
 };

@@ -1,7 +1,8 @@
 /**
  * A proxy as Envoy is one, in memory: it takes all clusters and listeners,
  * asks for the endpoints and routes these name, and checks with every
- * response that nothing comes before what it leads to.
+ * response that nothing comes before what it leads to. Clusters are
+ * acknowledged when they are warm: when what they name came after them.
  */
 import { expect } from 'chai';
 import { referencesOf } from '../../../src/snapshot/references.js';
@@ -29,6 +30,8 @@ export class Proxy {
   readonly received: Response[] = [];
   readonly #numbered = sharedNumbering();
   readonly #nonces = new Map<ResourceKind, string>();
+  /** What the clusters that are being warmed wait for, as `endpoint a`. */
+  #awaited: Set<string> | undefined;
   /** Clusters of an earlier stream are unknown to the state of the world, so they may just go. */
   #mayLoseClusters = false;
   #delivery: Delivery;
@@ -55,22 +58,26 @@ export class Proxy {
   acknowledge(kind: ResourceKind): void {
     const response = this.waiting.get(kind);
     if (!response) return;
-    this.waiting.delete(kind);
-    for (const [name, resource] of this.#meaning(response)) {
-      if (!resource) this.held[kind].delete(name);
-      else if (this.#wants(kind, name)) this.held[kind].set(name, resource);
+    this.#warmWhatCameBefore(response);
+    if (kind !== 'cluster') {
+      this.waiting.delete(kind);
+      this.#hold(response);
+      this.#answer(kind, response.nonce, false);
+      this.#follow(kind);
+      this.#awaitNoLonger(response);
     }
-    if (kind === 'cluster') this.#mayLoseClusters = false;
-    this.#answer(kind, response.nonce, false);
-    this.#follow(kind);
     this.#take();
   }
 
+  /** Clusters that are being warmed are taken already. */
   refuse(kind: ResourceKind): void {
     const response = this.waiting.get(kind);
-    if (!response) return;
+    if (!response || (kind === 'cluster' && this.#awaited)) return;
+    if (kind !== 'cluster') this.#warmWhatCameBefore(response);
     this.waiting.delete(kind);
     this.#answer(kind, response.nonce, true);
+    // What is refused is waited for no longer, or Envoy would never start.
+    this.#awaitNoLonger(response);
     this.#take();
   }
 
@@ -78,15 +85,66 @@ export class Proxy {
   settle(): void {
     for (let round = 0; this.waiting.size > 0; round++) {
       expect(round, 'rounds until quiet').to.be.lessThan(200);
+      const before = new Set([...this.waiting.values(), this.#awaited?.size]);
       for (const kind of [...this.waiting.keys()]) this.acknowledge(kind);
+      const after = [...this.waiting.values(), this.#awaited?.size];
+      const stands = after.length === before.size && after.every((each) => before.has(each));
+      expect(stands && [...(this.#awaited ?? [])], 'waited for in vain').to.equal(false);
     }
   }
 
   /** Comes back on a new stream, with what it holds. */
   reconnect(): void {
+    // Those that are not warm yet begin anew.
+    this.#awaited = undefined;
     this.waiting.clear();
+    this.#follow('cluster');
     this.#delivery = this.#connect();
     this.#take();
+  }
+
+  #hold(response: Response): void {
+    const { kind } = response;
+    for (const [name, resource] of this.#meaning(response))
+      if (!resource) this.held[kind].delete(name);
+      else if (this.#wants(kind, name)) this.held[kind].set(name, resource);
+  }
+
+  /** Envoy reads in order, so clusters that came before are warming when this is read. */
+  #warmWhatCameBefore({ number }: Response): void {
+    const response = this.waiting.get('cluster');
+    if (!response || this.#awaited || response.number > number) return;
+    this.#awaited = new Set();
+    for (const [name, cluster] of this.#meaning(response)) {
+      if (!cluster) this.held.cluster.delete(name);
+      else if (this.held.cluster.get(name)?.version !== cluster.version) {
+        const { assignment, secrets } = referencesOf('cluster', cluster);
+        if (assignment !== undefined) this.#awaited.add(`endpoint ${assignment}`);
+        for (const secret of secrets)
+          if (!this.held.secret.has(secret)) this.#awaited.add(`secret ${secret}`);
+      }
+    }
+    this.#follow('cluster');
+    this.#acknowledgeWhatIsWarm();
+  }
+
+  /** An assignment that came before its cluster warms nothing. */
+  #awaitNoLonger({ kind, number, content }: Response): void {
+    const clusters = this.waiting.get('cluster');
+    if (!this.#awaited || !clusters || clusters.number > number) return;
+    for (const name of content.keys()) this.#awaited.delete(`${kind} ${name}`);
+    this.#acknowledgeWhatIsWarm();
+  }
+
+  #acknowledgeWhatIsWarm(): void {
+    const response = this.waiting.get('cluster');
+    if (!response || !this.#awaited || this.#awaited.size > 0) return;
+    this.#awaited = undefined;
+    this.waiting.delete('cluster');
+    this.#hold(response);
+    this.#mayLoseClusters = false;
+    this.#follow('cluster');
+    this.#answer('cluster', response.nonce, false);
   }
 
   /** What a response changes: of a whole one, also what it leaves out. */
@@ -138,7 +196,7 @@ export class Proxy {
   #ask(follower: ResourceKind): void {
     const named = new Set(
       (['cluster', 'listener'] as const).flatMap((kind) =>
-        [...this.held[kind].values()].flatMap((resource) => {
+        [...this.held[kind].values(), ...this.#warming(kind)].flatMap((resource) => {
           const { assignment, routes, secrets } = referencesOf(kind, resource);
           if (follower === 'secret') return secrets;
           return follower === 'route' ? routes : (assignment ?? []);
@@ -162,6 +220,10 @@ export class Proxy {
         { nonce, refused: false },
       );
     else this.#delivery.receive(follower, { subscribe, unsubscribe, held: new Map() }, noVerdict);
+  }
+
+  #warming(kind: ResourceKind): Resource[] {
+    return kind === 'cluster' && this.#awaited ? this.#inFlight('cluster') : [];
   }
 
   #take(): void {

@@ -1,6 +1,6 @@
 import { expect } from 'chai';
 import type { Resource, ResourceKind } from '../../../src/snapshot/snapshot.js';
-import { Refusals, type Witness } from '../../../src/xds/refusals.js';
+import { Refusals, type Form, type Witness } from '../../../src/xds/refusals.js';
 import { Subscription } from '../../../src/xds/subscription.js';
 
 const form = (name: string, version: string): Resource => ({
@@ -18,6 +18,8 @@ const { bytes: unknown } = (() => {
 
 class Node implements Witness {
   readonly held = new Map<string, Resource>();
+  /** The versions that it is to answer for. */
+  readonly asked = new Set<string>();
   credible = true;
   readonly identity;
 
@@ -28,18 +30,28 @@ class Node implements Witness {
   holding(_kind: ResourceKind, name: string): Resource | undefined {
     return this.held.get(name);
   }
+
+  isAsked(_kind: ResourceKind, { version }: Form): boolean {
+    return this.asked.has(version);
+  }
 }
 
 describe('verdicts on what is refused', () => {
   let refusals: Refusals;
   let one: Node;
   let other: Node;
+  let third: Node;
   const bad = form('claims', 'v2');
   const good = form('claims', 'v1');
 
   const refuse = (node: Node, resource = bad, message = 'no such thing') =>
-    refusals.refused(node, { kind: 'cluster', resource, message, at: 5 }, [one, other]);
+    refuseAt(5, node, resource, message);
+  const refuseAt = (at: number, node: Node, resource = bad, message = 'no such thing') => {
+    node.asked.delete(resource.version);
+    refusals.refused(node, { kind: 'cluster', resource, message, at }, [one, other, third]);
+  };
   const accept = (node: Node, resource: Resource) => {
+    node.asked.delete(resource.version);
     node.held.set(resource.name, resource);
     refusals.accepted(node, 'cluster', new Map([[resource.name, resource]]));
   };
@@ -49,6 +61,7 @@ describe('verdicts on what is refused', () => {
     refusals = new Refusals();
     one = new Node('edge-1');
     other = new Node('edge-2');
+    third = new Node('edge-3');
   });
 
   it('one refusal convicts, with who, why, and the last good form (point 29)', () => {
@@ -99,6 +112,72 @@ describe('verdicts on what is refused', () => {
     expect(convicted()).to.deep.equal(['claims v2']);
   });
 
+  describe('wait for those who are being asked as well', () => {
+    beforeEach(() => {
+      for (const node of [other, third]) node.asked.add(bad.version);
+      refuse(one);
+    });
+
+    it('and one who takes it acquits', () => {
+      expect(convicted()).to.be.empty;
+      accept(other, bad);
+      refuse(third);
+      expect(convicted()).to.be.empty;
+    });
+
+    it('and are spoken when all have refused', () => {
+      refuse(other);
+      expect(convicted()).to.be.empty;
+      refuse(third);
+      expect(convicted()).to.deep.equal(['claims v2']);
+      expect(refusals.verdicts[0]?.nodes).to.deep.equal(['edge-1', 'edge-2', 'edge-3']);
+    });
+
+    it('but not for those who leave', () => {
+      refusals.left(third);
+      expect(convicted()).to.be.empty;
+      refusals.left(other);
+      expect(convicted()).to.deep.equal(['claims v2']);
+    });
+
+    it('but not for those who are late', () => {
+      refuse(other);
+      third.asked.clear();
+      refusals.review(0);
+      expect(convicted()).to.deep.equal(['claims v2']);
+    });
+
+    it('but not for ever, whoever is asked', () => {
+      refusals.review(4);
+      expect(convicted()).to.be.empty;
+      refusals.review(5);
+      expect(convicted()).to.deep.equal(['claims v2']);
+    });
+
+    it('and who is asked later, or says it again, delays nothing', () => {
+      refuseAt(20, one);
+      refusals.review(5);
+      expect(convicted()).to.deep.equal(['claims v2']);
+    });
+
+    it('and are forgotten where only one said so, who has left', () => {
+      refusals.left(one);
+      for (const node of [other, third]) refusals.left(node);
+      expect(convicted()).to.be.empty;
+    });
+  });
+
+  it('of another audience nobody is waited for', () => {
+    other = new Node('sidecar-1', '1.40.0', 'sidecar/x');
+    other.asked.add(bad.version);
+    refuse(one);
+    expect(convicted()).to.deep.equal(['claims v2']);
+  });
+
+  it('asks for nothing of those who come back while nothing is refused', () => {
+    refusals.returning('edge', 'cluster', () => expect.fail('it is dear to make'));
+  });
+
   it('forgets what only one said who was never believed, once it leaves', () => {
     one.credible = false;
     refuse(one);
@@ -127,18 +206,18 @@ describe('verdicts on what is refused', () => {
   for (const kind of ['cluster', 'endpoint'] as const)
     it(`takes nothing from a client that comes back with it: a ${kind} it holds`, () => {
       refuse(one);
-      refusals.returning('edge', kind, new Map([['policy', 'v1']]));
+      refusals.returning('edge', kind, () => new Map([['policy', 'v1']]));
       expect(convicted()).to.deep.equal(['claims v2']);
-      refusals.returning('edge', kind, new Map([['claims', 'v1']]));
+      refusals.returning('edge', kind, () => new Map([['claims', 'v1']]));
       expect(convicted()).to.be.empty;
     });
 
   it('a client that comes back with the refused form acquits it, an older one does not', () => {
     one.held.set('claims', good);
     refuse(one);
-    refusals.returning('edge', 'cluster', new Map([['claims', 'v1']]));
+    refusals.returning('edge', 'cluster', () => new Map([['claims', 'v1']]));
     expect(convicted()).to.deep.equal(['claims v2']);
-    refusals.returning('edge', 'cluster', new Map([['claims', 'v2']]));
+    refusals.returning('edge', 'cluster', () => new Map([['claims', 'v2']]));
     expect(convicted()).to.be.empty;
   });
 
