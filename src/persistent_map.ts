@@ -47,19 +47,17 @@ export class PersistentMap<V> implements ReadonlyMap<string, V> {
   with(changes: Iterable<readonly [string, V | undefined]>): PersistentMap<V> {
     const layer = new Map(this.layer);
     let size = this.size;
-    let same = true;
+    let changed = 0;
     for (const [name, value] of changes) {
       const present = valueIn(layer, this.base, name);
       if (present === value) continue;
-      same = false;
+      changed++;
       size += Number(value !== undefined) - Number(present !== undefined);
       layer.set(name, value ?? gone);
     }
-    if (same) return this;
+    if (changed === 0) return this;
     const next = new PersistentMap(this.base, layer, size);
-    return layer.size > thickestOver(this.size, layer.size - this.layer.size)
-      ? PersistentMap.of(next)
-      : next;
+    return layer.size > thickestOver(this.size, changed) ? PersistentMap.of(next) : next;
   }
 
   /** The names whose values are not the same objects in both. */

@@ -17,6 +17,12 @@ export const bootstrap: Run = async (invocation) => {
   const { role, node, xds, json } = given.parse(invocation.options);
   if (role !== 'edge') throw wrongUsage(`--role must be edge in this version, not ${role}.`);
   const config = configFor(invocation);
+  const listening = /^(0\.0\.0\.0|::)$/.test(config.xds.host);
+  if (xds === undefined && listening)
+    throw wrongUsage(
+      `xds.host is ${config.xds.host}, which is no address to connect to. Say with --xds ` +
+        'HOST:PORT where that Envoy finds the control plane.',
+    );
   const settings = {
     node: node ?? `edge-${hostname()}`,
     xds: xds === undefined ? [config.xds] : replicas(xds),

@@ -27,7 +27,7 @@ interface Absence {
 interface Hearsay {
   /** How many it names. */
   readonly named: number;
-  /** Lost since the last judgement: then any number may be missing by mistake. */
+  /** Not heard all along since the last judgement: then any number may be missing by mistake. */
   readonly wasLost: boolean;
 }
 
@@ -72,13 +72,15 @@ export class Absences {
     this.#counts = this.#counts.filter(({ named }) => named > before.length);
     this.#counts.push({ named: before.length, until: now });
     const { gone, added } = replaced(before, after);
-    const present = new Set(added.map(addressOf));
+    const services = new Set(gone.map(({ name }) => name));
+    // Whatever its id: who changes ids may register under the new ones first.
+    const named = new Set(after.filter(({ name }) => services.has(name)).map(addressOf));
     for (const registration of gone) {
       const address = addressOf(registration);
-      if (present.has(address) || this.#wasAnnounced(registration, now)) continue;
+      if (named.has(address) || this.#wasAnnounced(registration, now)) continue;
       this.#absent.set(address, { registration, since: now, state: 'unjudged' });
     }
-    for (const address of present) this.#absent.delete(address);
+    for (const registration of added) this.#absent.delete(addressOf(registration));
   }
 
   /** Decides about all that is missing; only of a registry that is heard. */

@@ -75,13 +75,14 @@ class Run {
     const taken = await portProblems(config);
     if (taken.length > 0) throw refusal(taken);
     await mkdir(config.data, { recursive: true, mode: 0o700 });
-    const deadline = AbortSignal.timeout(startDeadlineMs);
     const envoy = await screen.step('Envoy', async (note) => {
       const found = await ensureEnvoy({ ...config.envoy, env: process.env }, screen.note);
       if (!found.ok) throw refusal(found.problems);
       note(`${found.value.version} from ${found.value.from}: ${found.value.path}`);
       return found.value;
     });
+    // From here on: Envoy may have been fetched just now, which takes as long as the line is slow.
+    const deadline = AbortSignal.timeout(startDeadlineMs);
     if (demo) this.#demo = await demoServers();
     for (const { spec } of this.#demo) this.#supervise(spec);
     this.#supervise(ownPart('filter', config));

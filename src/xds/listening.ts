@@ -62,6 +62,10 @@ export async function listen(
     stop();
     return port;
   }
+  server.on('error', (error) => {
+    const reason = reasonOf(error);
+    options.log.error({ reason }, 'a connection to xDS could not be taken; others go on');
+  });
   const close = () => {
     stop();
     server.close();

@@ -36,6 +36,8 @@ type Node = Output<'envoy.config.core.v3.Node'>;
 /** Whatever a client says of itself is kept while it is connected. */
 const longestText = 256;
 const longestName = 512;
+/** Of Envoy's words about what it refuses. */
+const longestComplaint = 4_000;
 
 const kindByUrl: ReadonlyMap<string, ResourceKind> = new Map(
   resourceKinds.map((kind) => [typeUrls[kind], kind]),
@@ -77,7 +79,7 @@ function parsed(variant: Variant, bytes: Buffer): Request {
       typeUrl,
       wish: read(fields),
       verdict: { nonce: fields.text(numbers.nonce), refused: detail !== undefined },
-      complaint: detail && collect(detail).text(2).trim(),
+      complaint: detail && collect(detail).text(2, longestComplaint).trim(),
     };
   } catch (error) {
     if (error instanceof InvalidRequest) throw error;
@@ -86,7 +88,8 @@ function parsed(variant: Variant, bytes: Buffer): Request {
 }
 
 interface Fields {
-  text(number: number): string;
+  /** Of at most so many bytes: the rest is not read, and not kept either. */
+  text(number: number, longest?: number): string;
   names(number: number): readonly string[];
   /** Of the last field of this number. */
   bytes(number: number): Buffer | undefined;
@@ -136,7 +139,7 @@ function collect(message: Buffer): Fields {
   };
   return {
     bytes,
-    text: (number) => bytes(number)?.toString() ?? '',
+    text: (number, longest) => bytes(number)?.subarray(0, longest).toString() ?? '',
     names: (number) => all(number).map((place) => nameAt(message, place)),
     pairs: (number) => new Map(all(number).map((place) => pairAt(message, place))),
   };

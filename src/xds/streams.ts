@@ -12,6 +12,9 @@ const stopping: Ending = { because: 'stopping', reason: 'the control plane is st
 
 export class Streams {
   readonly #open = new Set<Stream>();
+  /** Not admitted yet. */
+  readonly #waiting = new Set<Sink>();
+  #stopping = false;
   readonly #perAddress = new Map<string, number>();
   readonly #admission: Admission;
   readonly #inspecting: NodeJS.Timeout;
@@ -32,8 +35,10 @@ export class Streams {
     const { streamsPerAddress, admissionQueue } = this.context.limits;
     if ((this.#perAddress.get(host) ?? 0) >= streamsPerAddress)
       return this.#refuse(sink, `${host} has ${streamsPerAddress} streams open, and may not more`);
+    if (this.#stopping) return this.#turnAway(sink);
     let stream: Stream | undefined;
     const entry = this.#admission.enter(() => {
+      this.#waiting.delete(sink);
       stream = new Stream(sink, this.context, () => entry?.done());
       this.#open.add(stream);
       begin(stream);
@@ -41,11 +46,13 @@ export class Streams {
     if (!entry)
       return this.#refuse(sink, `${admissionQueue} streams wait to begin already; try again`);
     this.#count(host, 1);
+    if (!stream) this.#waiting.add(sink);
     let closed = false;
     return () => {
       if (closed) return;
       closed = true;
       this.#count(host, -1);
+      this.#waiting.delete(sink);
       entry.done();
       if (!stream) return;
       this.#open.delete(stream);
@@ -55,6 +62,9 @@ export class Streams {
 
   /** Ends all, spread at random, so that those who come back do not come back at once. */
   drain(withinMs: number): void {
+    this.#stopping = true;
+    for (const sink of this.#waiting) sink.end(stopping);
+    this.#waiting.clear();
     this.context.audiences.stop();
     this.#admission.close();
     clearInterval(this.#inspecting);
@@ -62,6 +72,11 @@ export class Streams {
     const spreadMs = Math.min(withinMs, this.#open.size * 2);
     for (const stream of this.#open)
       setTimeout(() => stream.end(stopping), Math.random() * spreadMs);
+  }
+
+  #turnAway(sink: Sink): () => void {
+    sink.end(stopping);
+    return () => undefined;
   }
 
   #refuse(sink: Sink, reason: string): () => void {

@@ -36,7 +36,8 @@ export type Answer =
 const everything = '*';
 const nothingHeld: Wish['held'] = new Map();
 const noResources: ResourceSet = PersistentMap.of();
-const noNames: PersistentMap<unknown> = PersistentMap.of();
+const noNames: PersistentMap<true> = PersistentMap.of();
+let latelyNamed = noNames;
 
 /** Envoy asks for all clusters and all listeners by naming none; other types are asked by name. */
 const wildcardByDefault: ReadonlySet<ResourceKind> = new Set(['cluster', 'listener']);
@@ -162,7 +163,7 @@ export class Subscription {
     const held = first ? wish.held : nothingHeld;
     if (first && wish.subscribe.length === 0 && wildcardByDefault.has(this.kind))
       this.#subscribeAll(held, present);
-    if (wish.subscribe.length > 0) this.#name(wish.subscribe, present);
+    if (wish.subscribe.length > 0) this.#name(wish.subscribe);
     for (const name of wish.subscribe)
       if (name === everything) this.#subscribeAll(held, present);
       else if (!held.has(name)) this.#insistByClient(name);
@@ -239,6 +240,7 @@ export class Subscription {
     const content = this.#land(nonce);
     if (!content) return { kind: 'stale' };
     this.#holdsUnknown = false;
+    for (const name of this.#unknown.size > 0 ? content.keys() : []) this.#unknown.delete(name);
     const unwanted = this.#wildcard ? [] : [...content.keys()].filter((name) => !this.wants(name));
     if (present && unwanted.length === 0 && this.#hasCaughtUp(content, present))
       this.#held = present;
@@ -301,10 +303,11 @@ export class Subscription {
     for (const name of present?.keys() ?? []) if (!held.has(name)) this.#insistByClient(name);
   }
 
-  #name(names: readonly string[], present: ResourceSet | undefined): void {
+  #name(names: readonly string[]): void {
     const next = inStep(this.#names, names, () => this.#names.with(named(names)));
-    // Whoever names all there is, in whatever order, shares the snapshot's own list of names.
-    this.#names = present && namesAlike(next, present) ? present : next;
+    // Envoys name the same, in whatever order: they share one list.
+    if (!namesAlike(next, latelyNamed)) latelyNamed = next;
+    this.#names = latelyNamed;
   }
 
   #insistByClient(name: string): void {
@@ -338,8 +341,8 @@ export class Subscription {
 
   /** What the client held on an earlier stream, perhaps with another replica. */
   #takeOver(held: Wish['held'], present: ResourceSet | undefined): void {
-    const wantsAll = this.#wildcard || this.#names === present;
-    const all = wantsAll && present?.size === held.size;
+    const wantsAll = present && (this.#wildcard || namesAlike(this.#names, present));
+    const all = wantsAll === true && present.size === held.size;
     if (all && [...held].every(([name, version]) => present.get(name)?.version === version)) {
       this.#held = present;
       return;

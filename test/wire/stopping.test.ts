@@ -30,6 +30,21 @@ describe('a control plane that stops', () => {
     expect(left.at(-1)).to.equal(0);
   });
 
+  it('sends those away, too, who wait to be let in (point 39)', async () => {
+    const limits = { admittedBurst: 1, admittedPerSecond: 0.001, admissionQueue: 1 };
+    stage = await startStage({ limits });
+    const inside = stage.connect();
+    inside.begin('cluster');
+    await inside.next();
+    const two = [stage.connect(), stage.connect()];
+    for (const [index, client] of two.entries()) client.begin('cluster', {}, `late-${index}`);
+    const refused = await Promise.race(two.map(async ({ ended }) => ended));
+    expect(refused.code, 'so the other one waits').to.equal(status.RESOURCE_EXHAUSTED);
+    void stage.server.stop(60_000);
+    const codes = await Promise.all(two.map(async ({ ended }) => (await ended).code));
+    expect(codes).to.have.members([status.RESOURCE_EXHAUSTED, status.UNAVAILABLE]);
+  });
+
   it('waits for nobody beyond its deadline (point 39)', async () => {
     stage = await startStage();
     const client = stage.connect();

@@ -173,12 +173,12 @@ describe('how far a registry is believed', () => {
       expect(named(belief, 3_000)).to.deep.equal(['two']);
     });
 
-    it('holds what an earlier run kept, when it was not heard at first', () => {
+    it('holds what an earlier run kept, however few: nobody heard it in between', () => {
       const belief = new Belief(says(one), limits);
-      belief.hearing('lost', 0);
       belief.report(says());
       belief.hearing('heard', 0);
       expect(named(belief)).to.deep.equal(['one']);
+      expect(named(belief, 30_000)).to.deep.equal([]);
     });
 
     it('holds nothing where the hold is zero', () => {
@@ -310,6 +310,17 @@ describe('how far a registry is believed', () => {
       const belief = convinced(...fleet);
       belief.report(says(...fleet.map((each) => ({ ...each, id: `x${each.id}`, weight: 1 }))));
       expect(named(belief)).to.have.lengthOf(10);
+      expect(belief.held).to.equal(undefined);
+    });
+
+    it('takes an instance for present that is still named by another id', () => {
+      const fleet = fleetOf(10);
+      const renamed = fleet.map((each) => ({ ...each, id: `x${each.id}`, version: '2.0.0' }));
+      const belief = convinced(...fleet);
+      belief.report(says(...fleet, ...renamed));
+      named(belief, 1_000);
+      belief.report(says(...renamed));
+      expect(named(belief, 2_000)).to.deep.equal(renamed.map(({ id }) => id));
       expect(belief.held).to.equal(undefined);
     });
 

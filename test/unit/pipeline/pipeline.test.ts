@@ -67,6 +67,17 @@ describe('the pipeline', () => {
     expect(snapshot?.resources.listener.size).to.be.greaterThan(0);
   });
 
+  it('shows what it works from once there is something, for plans', async () => {
+    const stage = start('file');
+    expect(stage.pipeline.present()).to.equal(undefined);
+    stage.registry('file').holds(claims);
+    await published(stage);
+    const { reports = [], fleet, snapshot } = stage.pipeline.present() ?? {};
+    expect(reports.map(({ registrations }) => registrations)).to.deep.equal([[claims]]);
+    expect(fleet).to.equal(stage.pipeline.fleet.value);
+    expect(snapshot).to.equal(stage.pipeline.snapshot.value);
+  });
+
   it('keeps the last report of a registry that is lost', async () => {
     const stage = start('file', 'consul');
     stage.registry('file').holds(claims);
@@ -146,8 +157,8 @@ describe('the pipeline', () => {
       await earlier.end();
       const stage = start('file', 'consul');
       await published(stage);
-      stage.registry('file').holds();
-      await holding(stage, 'policy');
+      stage.registry('file').holds({ ...claims, name: 'tracking' });
+      await holding(stage, 'policy', 'tracking');
       expect(stage.pipeline.stale.value, 'Consul was not heard yet').to.equal(true);
     });
 
