@@ -30,6 +30,11 @@ export interface Ending {
   readonly reason: string;
 }
 
+const nothingToSay: Ending = {
+  because: 'stopping',
+  reason: 'this control plane has not heard its registries yet; try another one',
+};
+
 /** Where a stream writes to; kept small so that another transport can take gRPC's place. */
 export interface Sink {
   /** Where it leads. */
@@ -110,6 +115,11 @@ export class Stream {
     const refusal = this.#refusalOf(this.#session.node.identity.role);
     if (refusal) {
       this.end({ because: refusal.because, reason: refusal.message });
+      return;
+    }
+    // Another replica may know what this one has not heard yet, and Envoy asks the next by itself.
+    if (!this.#session.holdings.present && this.#openedAt <= since) {
+      this.end(nothingToSay);
       return;
     }
     for (const kind of this.#session.holdings.fallOverdue(since)) {

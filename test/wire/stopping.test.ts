@@ -45,6 +45,17 @@ describe('a control plane that stops', () => {
     expect(codes).to.have.members([status.RESOURCE_EXHAUSTED, status.UNAVAILABLE]);
   });
 
+  it('is left, too, by whom it has nothing to tell: another replica may (point 36)', async () => {
+    stage = await startStage({ limits: { answerMs: 40 } });
+    stage.edge.set(undefined);
+    const client = stage.connect();
+    client.begin('cluster');
+    const { code, details } = await client.ended;
+    expect(code).to.equal(status.UNAVAILABLE);
+    expect(details).to.include('has not heard its registries yet');
+    expect(client.unread).to.equal(0);
+  });
+
   it('waits for nobody beyond its deadline (point 39)', async () => {
     stage = await startStage();
     const client = stage.connect();
