@@ -135,8 +135,7 @@ local function of_stream(handle)
 end
 
 function envoy_on_response(handle)
-  local metadata = handle:streamInfo():dynamicMetadata()
-  local ours = metadata:get("mcpx")
+  local ours = handle:streamInfo():dynamicMetadata():get("mcpx")
   if not ours or not ours.share then return end
   local headers = handle:headers()
   local kind = headers:get("content-type")
@@ -145,5 +144,6 @@ function envoy_on_response(handle)
   if headers:get("content-encoding") then outcome = "unread"
   elseif find(kind, "application/json", 1, true) then outcome = of_json(handle)
   elseif find(kind, "text/event-stream", 1, true) then outcome = of_stream(handle) end
-  if outcome then metadata:set("mcpx", "outcome", outcome) end
+  -- Asked for anew: what was got before the body was waited for is not valid any more.
+  if outcome then handle:streamInfo():dynamicMetadata():set("mcpx", "outcome", outcome) end
 end

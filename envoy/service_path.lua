@@ -1,9 +1,30 @@
--- /mcp/{service}: the service named by the path is the cluster the request goes to.
--- Only the name is read here; the route demands the whole path, so nothing longer slips through.
+-- /mcp/{service} and /mcp/{service}@{version}: what the path names is the cluster the request goes
+-- to. Only the name is read here; the route demands the whole path, so nothing longer slips through.
+
+-- Of a service in a rollout the route's metadata says who goes to the new version at once, and
+-- which calls are copied to it. A session stays where it was made: that host is in the service's
+-- own cluster, and what a copy does must not be felt in it.
+local function cluster_for(handle, service)
+  local rule = handle:metadata():get(service)
+  if not rule then return service end
+  local headers = handle:headers()
+  if headers:get("mcp-session-id") then return service end
+  for _, matches in ipairs(rule.match) do
+    if headers:get(matches.header) == matches.value then return rule.cluster end
+  end
+  if rule.mirror and headers:get("mcp-method") == "tools/call"
+    and rule.readOnly[headers:get("mcp-name") or ""] and math.random() < rule.mirror then
+    headers:replace("x-mcpx-mirror", "mcpx_mirror")
+    headers:replace("x-mcpx-mirror-to", rule.cluster)
+  end
+  return service
+end
+
 function envoy_on_request(handle)
-  local service = string.match(handle:headers():get(":path"), "^/mcp/([a-z0-9%-]+)")
+  local path = handle:headers():get(":path")
+  local service = string.match(path, "^/mcp/([a-z0-9%-]+@?[0-9A-Za-z.+-]*)")
   if service then
-    handle:headers():replace("x-mcpx-cluster", service)
+    handle:headers():replace("x-mcpx-cluster", cluster_for(handle, service))
     handle:clearRouteCache()
   end
 end

@@ -10,6 +10,7 @@ import type { Config } from './config.js';
 import { failed, type Outcome, type Problem } from './errors.js';
 import type { Removal } from './fleet/beliefs.js';
 import type { Registration, SourceName } from './fleet/fleet.js';
+import { serviceNamed } from './fleet/changes.js';
 import { firstOf } from './fleet/newcomer.js';
 import { lastGoodStore } from './last_good.js';
 import type { Log } from './log.js';
@@ -23,8 +24,15 @@ import { createEtcdRegistry } from './registry/etcd.js';
 import { createFileRegistry } from './registry/file.js';
 import type { Changes } from './registry/planned.js';
 import type { Registry } from './registry/registry.js';
+import { clusterOfVersion } from './resources/names.js';
+import { Rollouts } from './rollouts.js';
+import type { LaggingNode } from './rollout/due.js';
+import { callLogReceiver } from './signals/export.js';
+import { CallSignals } from './signals/signals.js';
 import type { Audience } from './snapshot/audience.js';
+import { emptySnapshot } from './snapshot/snapshot.js';
 import { keptRefusals } from './xds/kept_refusals.js';
+import type { Nodes } from './xds/nodes.js';
 import { startXdsServer, type XdsServer } from './xds/server.js';
 
 /** How long a registration may wait for its server to say what it offers. */
@@ -48,7 +56,7 @@ export async function startApp(parts: AppParts): Promise<Outcome<App>> {
   const store = lastGoodStore(config.data, log);
   const pipeline = new Pipeline({ registries, settings: config, store, log, metrics });
   const probe = new Probe(pipeline.fleet, log);
-  const started: { admin?: Admin; xds?: XdsServer } = {};
+  const started: { admin?: Admin; xds?: XdsServer; rollouts?: Rollouts } = {};
   // Whoever asks for readiness is told before any Envoy is sent away, and until it is over.
   const close = async () => {
     started.admin?.drain();
@@ -57,19 +65,32 @@ export async function startApp(parts: AppParts): Promise<Outcome<App>> {
     probe.close();
     // Before the registries, into which a write may be on its way.
     await started.admin?.close();
+    await started.rollouts?.close();
     await Promise.all(registries.map((registry) => registry.close()));
     await store.close();
   };
+  const signals = new CallSignals(systemClock);
+  pipeline.fleet.subscribe((fleet) => signals.follow(fleet));
   const snapshots = (audience: Audience) => (audience === 'edge' ? pipeline.snapshot : undefined);
   const xds = await startXdsServer({
     ...{ ...config.xds, snapshots, refusals: keptRefusals(config.data, log) },
-    ...{ metrics, clock: systemClock, log },
+    ...{ receivers: [callLogReceiver(signals)], metrics, clock: systemClock, log },
   });
   if (!xds.ok) return closedWith(close, xds.problems);
   const { nodes } = (started.xds = xds.value);
+  const writing = {
+    registries: new Map(registries.map((registry) => [registry.source, registry])),
+    write: config.registry.write ?? registries[0]?.source ?? 'file',
+  };
+  const rollouts = (started.rollouts = new Rollouts({
+    ...{ fleet: pipeline.fleet, hearing: pipeline.hearing, ...writing, settings: config },
+    lagging: (service) => lagging(pipeline, nodes, service),
+    signals: (...asked) => signals.of(...asked),
+    ...{ clock: systemClock, log },
+  }));
   const state = {
     ...{ fleet: pipeline.fleet, hearing: pipeline.hearing, stale: pipeline.stale },
-    ...{ metrics, version, write: config.registry.write ?? registries[0]?.source ?? 'file' },
+    ...{ metrics, version, ...writing, rollouts },
     beliefs: () => pipeline.beliefs(),
     accept: (source: SourceName) => pipeline.accept(source),
     removing: (source: SourceName, removal: Removal) => pipeline.removing(source, removal),
@@ -84,7 +105,6 @@ export async function startApp(parts: AppParts): Promise<Outcome<App>> {
       return present && planOf({ present, settings: config, source, allowedTargets }, changes);
     },
     problems: () => [...pipeline.problems.value, ...nodes.problems()],
-    registries: new Map(registries.map((registry) => [registry.source, registry])),
   };
   const admin = await startAdmin(state, config.admin, log);
   if (!admin.ok) return closedWith(close, admin.problems);
@@ -92,6 +112,21 @@ export async function startApp(parts: AppParts): Promise<Outcome<App>> {
   probe.report.subscribe((report) => pipeline.probed(report));
   pipeline.start();
   return { ok: true, value: { close } };
+}
+
+/** Envoys that do not hold what bears a service's shares: its own, and its new version's. */
+function lagging({ fleet, snapshot }: Pipeline, nodes: Nodes, name: string): LaggingNode[] {
+  const { resources } = snapshot.value ?? emptySnapshot;
+  const rollout = serviceNamed(fleet.value, name)?.rollout?.document.current;
+  const names = [name, ...(rollout ? [clusterOfVersion(name, rollout.to)] : [])];
+  const found = new Map<string, LaggingNode>();
+  for (const kind of ['cluster', 'endpoint'] as const)
+    for (const each of names) {
+      const resource = resources[kind].get(each);
+      const lacking = resource ? nodes.lacking('edge', kind, resource) : [];
+      for (const node of lacking) if (!found.get(node.node)?.refused) found.set(node.node, node);
+    }
+  return [...found.values()];
 }
 
 async function closedWith(
@@ -102,12 +137,12 @@ async function closedWith(
   return failed(...problems);
 }
 
-function createRegistries({ registry }: Config, log: Log): readonly Registry[] {
+function createRegistries({ registry, environment }: Config, log: Log): readonly Registry[] {
   const { file, consul, etcd, allowedTargets } = registry;
   const common = { allowedTargets, log };
   return [
     ...(file === undefined ? [] : [createFileRegistry({ path: file, ...common })]),
-    ...(consul === undefined ? [] : [createConsulRegistry({ ...consul, ...common })]),
+    ...(consul === undefined ? [] : [createConsulRegistry({ ...consul, environment, ...common })]),
     ...(etcd === undefined ? [] : [createEtcdRegistry({ ...etcd, ...common })]),
   ];
 }

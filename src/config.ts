@@ -5,7 +5,7 @@
 import { existsSync, readFileSync } from 'node:fs';
 import { createHash } from 'node:crypto';
 import { tmpdir } from 'node:os';
-import { join, resolve } from 'node:path';
+import { basename, join, parse as parsePath, resolve } from 'node:path';
 import { parse } from 'yaml';
 import { z } from 'zod';
 import { failed, problem, reasonOf, succeeded, type Outcome, type Problem } from './errors.js';
@@ -53,7 +53,16 @@ const registrySchema = z.strictObject({
     .prefault({}),
 });
 
+const label = z.string().regex(/^[a-z0-9]([a-z0-9-]*[a-z0-9])?$/, 'must be a name such as staging');
+
 const schema = z.strictObject({
+  environment: label
+    .optional()
+    .describe('a set of services of its own, kept apart in every registry and in the data folder'),
+  environments: z
+    .record(label, z.strictObject({ admin: z.url({ protocol: /^https?$/ }) }))
+    .default({})
+    .describe('for commands with --env: the admin API of each'),
   data: z.string().min(1).default('.mcpx').describe('folder for what is ours: keys, last good'),
   registry: registrySchema.prefault({}),
   gateway: z
@@ -151,14 +160,33 @@ function readConfigFile({ file, cwd }: ConfigInput): Outcome<Record<string, unkn
 }
 
 function completed(settings: Settings, cwd: string): Config {
-  const data = resolve(cwd, settings.data);
+  const { environment = '' } = settings;
+  const folder = resolve(cwd, settings.data);
+  const data = basename(folder) === environment ? folder : join(folder, environment);
   const { file, consul, etcd } = settings.registry;
   const embedded = file ?? (consul || etcd ? undefined : join(data, 'services.yaml'));
   const registry = {
     ...settings.registry,
-    ...(embedded === undefined ? {} : { file: resolve(cwd, embedded) }),
+    ...(etcd && { etcd: { ...etcd, prefix: prefixIn(environment, etcd.prefix) } }),
+    ...(embedded === undefined ? {} : { file: resolve(cwd, fileIn(environment, embedded)) }),
   };
   return frozen({ ...settings, registry, data, bridgeSocket: bridgeSocketIn(data) });
+}
+
+// What has the environment's name already keeps it: processes hand their configuration on.
+
+/** `/mcpx` → `/mcpx-staging`. */
+function prefixIn(environment: string, prefix: string): string {
+  const suffix = `-${environment}`;
+  if (environment === '' || prefix.endsWith(suffix)) return prefix;
+  return prefix.replace(/\/*$/, suffix);
+}
+
+/** `services.yaml` → `services.staging.yaml`. */
+function fileIn(environment: string, file: string): string {
+  const { dir, name, ext } = parsePath(file);
+  if (environment === '' || name.endsWith(`.${environment}`)) return file;
+  return join(dir, `${name}.${environment}${ext}`);
 }
 
 function frozen<T>(value: T): T {

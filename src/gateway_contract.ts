@@ -6,8 +6,14 @@
 /** Names the cluster a request goes to. Removed from every request at the door, set only by us. */
 export const clusterHeader = 'x-mcpx-cluster';
 
+/** Names the cluster that gets a copy of a request: the mirror listener's, where it is set. */
+export const mirrorHeader = 'x-mcpx-mirror';
+
+/** Names the cluster that the mirror listener sends the copy to. */
+export const mirrorTargetHeader = 'x-mcpx-mirror-to';
+
 /** Every header beginning so is ours: a client's copy is removed at the door. */
-export const reservedHeaders: readonly string[] = [clusterHeader];
+export const reservedHeaders: readonly string[] = [clusterHeader, mirrorHeader, mirrorTargetHeader];
 
 /** MCP until 2025-11-25: the session; sealed on `/mcp`, Envoy's envelope on `/mcp/{service}`. */
 export const sessionHeader = 'mcp-session-id';

@@ -2,7 +2,8 @@
  * What a set of changes would do to every Envoy, before any is made: the same
  * pure functions that the loop runs, on a fleet that is only thought of.
  */
-import { planView, type Plan } from './admin/plan.js';
+import { planView } from './admin/plan.js';
+import type { Plan } from './admin/state.js';
 import type { Config } from './config.js';
 import type { Problem } from './errors.js';
 import { emptyFleet, type SourceName } from './fleet/fleet.js';
@@ -25,7 +26,7 @@ export function planOf({ present, settings, ...writing }: PlanInput, changes: Ch
   const previous = { fleet, snapshot };
   const before = translate({ reports, probes, settings, previous });
   const planned = thoughtThrough(present, changes, writing);
-  const after = translate({ reports: planned.reports, probes, settings, previous });
+  const after = translate({ reports: planned.reports, probes, settings, previous: before });
   return {
     steps: planned.steps,
     resources: snapshotDifference(before.snapshot, after.snapshot),

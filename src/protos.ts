@@ -71,6 +71,13 @@ export const discoveryService = () =>
     'envoy.service.discovery.v3.AggregatedDiscoveryService',
   );
 
+/** The service that takes Envoy's access log. */
+export const callLogService = () =>
+  serviceIn<ControlPlane, 'opentelemetry.proto.collector.logs.v1.LogsService'>(
+    controlPlane(),
+    'opentelemetry.proto.collector.logs.v1.LogsService',
+  );
+
 /** The external processing service, for the filter service and for clients of it. */
 export const externalProcessorService = () =>
   serviceIn<FilterService, 'envoy.service.ext_proc.v3.ExternalProcessor'>(

@@ -5,34 +5,46 @@
  * may run this loop; whoever writes first has done it, and the others see it.
  */
 import type { Clock } from './clock.js';
-import { failed, problem, type Outcome } from './errors.js';
+import { failed, problem, reasonOf, type Outcome } from './errors.js';
 import { serviceNamed } from './fleet/changes.js';
-import type { Fleet, Service, SourceName } from './fleet/fleet.js';
+import type { Fleet, KeptRollout, Service, SourceName } from './fleet/fleet.js';
 import type { Rollout, RolloutDocument } from './fleet/rollout.js';
 import type { Latest } from './latest.js';
 import type { Log } from './log.js';
 import type { Hearing, Registry } from './registry/registry.js';
+import { renderChanges } from './resources/render.js';
+import type { ResourceSettings } from './resources/settings.js';
 import { apply, type Action } from './rollout/advance.js';
 import { due, type LaggingNode, type Waiting } from './rollout/due.js';
+import { passGates } from './rollout/gates.js';
 import { judge, type Signals, type Verdict, type Window } from './rollout/judge.js';
+import { isOpen } from './rollout/open.js';
 import type { VersionFacts, Versions } from './rollout/opening.js';
+import type {
+  Intent,
+  Proposal,
+  ResourceEffect,
+  RolloutStatus,
+  Steering,
+} from './rollout/steering.js';
 
 /** Looked at this often while any is open: time and signals pass without an event. */
 const lookMs = 500;
+/** How long a write is given to come back through the watch before it is answered all the same. */
+const returnMs = 2_000;
 /** What went wrong only now must not be hidden by a long good step. */
 const recentMs = 10_000;
-/** And what the old version did before is all there is to compare with once it has no calls. */
-const beforeMs = 600_000;
 
 /** What agents felt of a version since a time; undefined while nothing is known. */
 export type SignalsOf = (service: string, version: string, sinceMs: number) => Signals | undefined;
 
-interface RolloutParts {
+export interface RolloutParts {
   readonly fleet: Latest<Fleet>;
   readonly hearing: Latest<ReadonlyMap<SourceName, Hearing>>;
   readonly registries: ReadonlyMap<SourceName, Registry>;
   /** Where the rollout of a service that has none yet is kept. */
   readonly write: SourceName;
+  readonly settings: ResourceSettings;
   /** Envoys that do not hold what is published of this service. */
   readonly lagging: (service: string) => readonly LaggingNode[];
   readonly signals: SignalsOf;
@@ -40,106 +52,163 @@ interface RolloutParts {
   readonly log: Log;
 }
 
-export interface RolloutStatus {
-  readonly document: RolloutDocument;
-  readonly window: Window | undefined;
-  readonly verdict: Verdict | undefined;
-  /** What the control plane does next by itself, or why it waits. */
-  readonly next: Action | Waiting;
-}
-
-export class Rollouts {
-  readonly #looking = new Set<string>();
+export class Rollouts implements Steering {
+  /** Services whose next state is being written. */
+  readonly #writing = new Map<string, Promise<unknown>>();
   readonly #timer: NodeJS.Timeout;
+  readonly #closing = new AbortController();
   readonly #unsubscribe: () => void;
+  #soon: NodeJS.Immediate | undefined;
   #open: readonly string[] = [];
 
   constructor(private readonly parts: RolloutParts) {
-    this.#unsubscribe = parts.fleet.subscribe((fleet) => {
-      this.#open = fleet.services.filter(isOpen).map(({ name }) => name);
-      this.#lookAtAll();
+    this.#unsubscribe = parts.fleet.subscribe(({ services }) => {
+      const open = services.filter(({ rollout }) => rollout && isOpen(rollout.document.current));
+      this.#open = open.map(({ name }) => name);
+      // Not now: what is published follows the fleet, and only then can an Envoy lag behind it.
+      this.#soon ??= setImmediate(() => this.look());
     });
-    this.#timer = setInterval(() => this.#lookAtAll(), lookMs).unref();
+    this.#timer = setInterval(() => this.look(), lookMs).unref();
   }
 
-  close(): void {
+  /** What is being written is written to its end. */
+  async close(): Promise<void> {
     clearInterval(this.#timer);
+    clearImmediate(this.#soon);
     this.#unsubscribe();
+    this.#open = [];
+    this.#closing.abort();
+    await this.settled();
   }
 
-  /** Undefined where there never was a rollout. */
-  status(service: string): RolloutStatus | undefined {
-    const present = serviceNamed(this.parts.fleet.value, service);
-    const document = present?.rollout?.document;
-    if (!present || !document) return undefined;
+  /** Until nothing is being written. */
+  async settled(): Promise<void> {
+    await Promise.all(this.#writing.values());
+  }
+
+  status(name: string): RolloutStatus | undefined {
+    const service = serviceNamed(this.parts.fleet.value, name);
+    const kept = service?.rollout;
+    if (!service || !kept) return undefined;
+    const { document } = kept;
+    const lagging = this.parts.lagging(name);
     const window = this.#windowOf(document.current);
     const verdict = this.#verdictOn(document.current, window);
-    return { document, window, verdict, next: this.#due(present, document.current, verdict) };
+    const next = this.#due(service, kept, verdict);
+    return { service, document, window, verdict, next, lagging };
   }
 
-  /**
-   * What `action` would make of the rollout as it stands: written by `keep`, shown by a dry run.
-   * Problems: `not_found`, `rollout_refused`, `request_invalid`.
-   */
-  proposed(service: string, action: Action, who: string): Outcome<Proposal> {
-    const present = serviceNamed(this.parts.fleet.value, service);
-    if (!present)
-      return failed(problem('not_found', { service }, `There is no service ${service}.`));
-    const before = present.rollout?.document;
-    const applied = apply(before, action, {
-      ...{ now: this.parts.clock.now(), who, service, versions: versionsOf(present) },
-      id: newId(service, this.parts.clock.now()),
-    });
-    return applied.ok
-      ? { ok: true, value: { service: present, before, after: applied.value } }
-      : applied;
+  proposed({ service: name, action, who, acceptBreaking }: Intent): Outcome<Proposal> {
+    const { fleet, clock, settings } = this.parts;
+    const service = serviceNamed(fleet.value, name);
+    if (!service)
+      return failed(problem('not_found', { service: name }, `There is no service ${name}.`));
+    const before = service.rollout?.document;
+    const now = clock.now();
+    const occasion = { now, who, service: name, versions: versionsOf(service) };
+    const made = (done: Action) => apply(before, done, { ...occasion, id: newId(name, now) });
+    const possible = made(action);
+    if (!possible.ok) return possible;
+    const rollout = possible.value.current;
+    const passage = { fleet: fleet.value, service, what: action.what, rollout, acceptBreaking };
+    const passed = passGates(passage);
+    if (!passed.ok) return passed;
+    const { accepted, differences } = passed.value;
+    const after = made({ ...action, why: [action.why, accepted].filter(Boolean).join(' ') });
+    if (!after.ok) return after;
+    const kept = { source: this.#sourceOf(service), document: after.value };
+    const effects = effectsOf(service, kept, settings);
+    return { ok: true, value: { service, before, after: after.value, differences, effects } };
   }
 
-  /** Problems: `write_conflict` where somebody else was first, `registry_unreachable`. */
   async keep({ service, before, after }: Proposal): Promise<Outcome<RolloutDocument>> {
-    const source = service.rollout?.source ?? this.parts.write;
+    const source = this.#sourceOf(service);
     const registry = this.parts.registries.get(source);
-    if (!registry)
-      return failed(problem('registry_unreachable', { source }, `${source} is not configured.`));
-    const kept = await registry.keepRollout(after, before);
-    if (!kept.ok) return kept;
-    const { id, kind, from, to, phase, events } = after.current;
-    const last = events.at(-1);
-    this.parts.log.info(
-      { service: service.name, rollout: id, kind, from, to, phase, ...last },
-      'rollout went on',
-    );
+    const unreachable = (message: string) =>
+      failed(problem('registry_unreachable', { source }, message));
+    if (!registry) return unreachable(`${source} is not configured under registry.`);
+    try {
+      const kept = await registry.keepRollout(after, before);
+      if (!kept.ok) return kept;
+    } catch (error) {
+      return unreachable(`${source} did not take the change: ${reasonOf(error)}. Try again.`);
+    }
+    const { id, kind, from, to, events } = after.current;
+    const about = { service: service.name, rollout: id, kind, from, to };
+    const { what, who, why, share, to: phase } = events.at(-1) ?? {};
+    this.parts.log.info({ ...about, what, who, why, share, phase }, 'rollout went on');
+    await this.#returned(after.current);
     return { ok: true, value: after };
   }
 
-  #lookAtAll(): void {
-    for (const name of this.#open) void this.#look(name);
+  /** Carries on whatever is due now. */
+  look(): void {
+    this.#soon = undefined;
+    for (const name of this.#open) {
+      if (this.#writing.has(name)) continue;
+      const writing = this.#carryOn(name);
+      if (writing)
+        this.#writing.set(
+          name,
+          writing.finally(() => this.#writing.delete(name)),
+        );
+    }
   }
 
-  async #look(name: string): Promise<void> {
-    const service = serviceNamed(this.parts.fleet.value, name);
-    const rollout = service?.rollout?.document.current;
-    if (!service || !rollout || this.#looking.has(name)) return;
-    const action = this.#due(service, rollout, this.#verdictOn(rollout, this.#windowOf(rollout)));
-    if (action.what === 'wait') return;
-    const proposed = this.proposed(name, action, 'mcpx');
+  /** Undefined where nothing is due. */
+  #carryOn(name: string): Promise<void> | undefined {
+    const status = this.status(name);
+    if (!status || status.next.what === 'wait') return undefined;
+    const intent = { service: name, action: status.next, who: 'mcpx', acceptBreaking: false };
+    const proposed = this.proposed(intent);
     // Refused: the state moved on between the look and now; the next look sees it.
-    if (!proposed.ok) return;
-    this.#looking.add(name);
-    const kept = await this.keep(proposed.value);
-    this.#looking.delete(name);
+    return proposed.ok ? this.#written(proposed.value) : undefined;
+  }
+
+  async #written(proposal: Proposal): Promise<void> {
+    const kept = await this.keep(proposal);
     if (kept.ok || kept.problems.every(({ code }) => code === 'write_conflict')) return;
     const reason = kept.problems.map(({ message }) => message).join(' ');
-    this.parts.log.warn({ service: name, reason }, 'a rollout could not go on; it is tried again');
+    const service = proposal.service.name;
+    this.parts.log.warn({ service, reason }, 'a rollout could not go on; it is tried again');
   }
 
-  #due(service: Service, rollout: Rollout, verdict: Verdict | undefined): Action | Waiting {
+  /** Until the fleet shows it: whoever asks next is to see what they have just done. */
+  async #returned({ service, id, events }: Rollout): Promise<void> {
+    const isShown = (fleet: Fleet): boolean => {
+      const { current, earlier } = serviceNamed(fleet, service)?.rollout?.document ?? {};
+      if (current?.id === id) return current.events.length >= events.length;
+      return earlier?.some((each) => each.id === id) ?? false;
+    };
+    const { signal } = this.#closing;
+    if (signal.aborted) return;
+    await new Promise<void>((resolve) => {
+      const end = () => {
+        clearTimeout(timer);
+        unsubscribe();
+        signal.removeEventListener('abort', end);
+        resolve();
+      };
+      const timer = setTimeout(end, returnMs);
+      signal.addEventListener('abort', end);
+      const unsubscribe = this.parts.fleet.subscribe((fleet) => {
+        if (isShown(fleet)) queueMicrotask(end);
+      });
+    });
+  }
+
+  #sourceOf = ({ rollout }: Service): SourceName => rollout?.source ?? this.parts.write;
+
+  #due(
+    service: Service,
+    { source, document }: KeptRollout,
+    verdict: Verdict | undefined,
+  ): Action | Waiting {
     const { clock, hearing, lagging } = this.parts;
-    const source = service.rollout?.source;
-    return due(rollout, {
+    return due(document.current, {
       ...{ now: clock.now(), versions: versionsOf(service), verdict },
       lagging: lagging(service.name),
-      registryHeard: source !== undefined && hearing.value.get(source)?.state === 'heard',
+      registryHeard: hearing.value.get(source)?.state === 'heard',
     });
   }
 
@@ -150,45 +219,59 @@ export class Rollouts {
   }
 
   #verdictOn(rollout: Rollout, window: Window | undefined): Verdict | undefined {
-    if (!rollout.limits || !window) return undefined;
-    const since = Math.max(rollout.stepSince, this.parts.clock.now() - recentMs);
-    const recent = this.#windowOf(rollout, since);
-    const before = this.parts.signals(rollout.service, rollout.from, rollout.stepSince - beforeMs);
-    return judge(window, rollout.limits, { ...(recent && { recent }), ...(before && { before }) });
+    const { limits, service, from, stepSince, events } = rollout;
+    if (!limits || !window) return undefined;
+    const recent = this.#windowOf(rollout, Math.max(stepSince, this.parts.clock.now() - recentMs));
+    const before = this.parts.signals(service, from, events[0]?.at ?? stepSince);
+    return judge(window, limits, { ...(recent && { recent }), ...(before && { before }) });
   }
 }
-
-/** A change of a service's rollout that was found possible. */
-export interface Proposal {
-  readonly service: Service;
-  readonly before: RolloutDocument | undefined;
-  readonly after: RolloutDocument;
-}
-
-const openPhases: ReadonlySet<Rollout['phase']> = new Set([
-  'running',
-  'paused',
-  'staged',
-  'switched',
-]);
-
-const isOpen = ({ rollout }: Service): boolean =>
-  rollout !== undefined && openPhases.has(rollout.document.current.phase);
 
 /** Readable, and unlike any other of the service: two cannot begin in one millisecond. */
 const newId = (service: string, now: number): string => `${service}-${now.toString(36)}`;
 
-export function versionsOf({ instances, path, probe }: Service): Versions {
+function versionsOf({ instances, path, probe }: Service): Versions {
   const versions = new Map<string, VersionFacts>();
   for (const { version, passing } of instances) {
     const known = versions.get(version);
-    const eras = probe?.versions?.[version]?.eras ?? undefined;
+    const eras = probe?.versions?.[version]?.eras;
     versions.set(version, {
       instances: (known?.instances ?? 0) + 1,
       passing: (known?.passing ?? 0) + (passing ? 1 : 0),
-      path,
-      eras,
+      ...{ path, eras },
     });
   }
   return versions;
 }
+
+/** Which resources of an Envoy differ once the rollout is as `rollout` says. */
+function effectsOf(
+  service: Service,
+  rollout: KeptRollout,
+  settings: ResourceSettings,
+): readonly ResourceEffect[] {
+  const { name } = service;
+  const change = { name, before: service, after: { ...service, rollout } };
+  const [before, after] = [
+    renderChanges([{ ...change, after: service }], { services: [service] }, settings),
+    renderChanges([change], { services: [change.after] }, settings),
+  ].map(rendered) as [Rendered, Rendered];
+  return [...new Set([...before.keys(), ...after.keys()])].flatMap((key) => {
+    const [kind = '', resource = ''] = key.split(' ');
+    const [old, next] = [before.get(key), after.get(key)];
+    if (old === next || (old && next?.equals(old))) return [];
+    // The gateway's route is always there, and in `before` only where a rule of it changes.
+    const made = old || kind === 'route' ? ('changed' as const) : ('added' as const);
+    return [{ kind, name: resource, change: next ? made : ('removed' as const) }];
+  });
+}
+
+type Rendered = ReadonlyMap<string, Buffer | undefined>;
+
+/** `endpoint claims` → its bytes. */
+const rendered = (changes: ReturnType<typeof renderChanges>): Rendered =>
+  new Map(
+    Object.entries(changes).flatMap(([kind, all]) =>
+      [...all].map(([name, bytes]) => [`${kind} ${name}`, bytes] as const),
+    ),
+  );

@@ -46,6 +46,6 @@ function snapshotOf(
 ): Snapshot {
   const origin = previous && origins.get(previous);
   return previous && origin?.settings === settings
-    ? changedSnapshot(previous, renderChanges(fleetChanges(origin.fleet, fleet), settings))
+    ? changedSnapshot(previous, renderChanges(fleetChanges(origin.fleet, fleet), fleet, settings))
     : buildSnapshot(renderEdge(fleet, settings), previous);
 }

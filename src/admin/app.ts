@@ -11,6 +11,7 @@ import type { Answer, Route } from './route.js';
 
 /** A reader that takes nothing for so long is cut off; keep-alive lines are far more frequent. */
 const readerStuckMs = 60_000;
+const userLengthMax = 64;
 
 export function createApp(table: readonly Route[], boundHost: string, log: Log): Koa {
   const app = new Koa();
@@ -33,8 +34,15 @@ function handlerOf(route: Route): Middleware {
   return async (ctx: Context & { params?: Record<string, string> }) => {
     const body = route.request ? objectBody(ctx) : {};
     const query = Object.fromEntries(new URLSearchParams(ctx.querystring));
-    send(ctx, await route.handle({ params: ctx.params ?? {}, query, body }));
+    const user = userOf(ctx.get('x-mcpx-user'));
+    send(ctx, await route.handle({ params: ctx.params ?? {}, query, user, body }));
   };
+}
+
+/** It is kept and shown: one short line of text that can be read. */
+function userOf(header: string): string {
+  const readable = header.replace(/[^\x20-\x7e]/g, '').trim();
+  return readable.slice(0, userLengthMax) || 'somebody';
 }
 
 function send(ctx: Context, answer: Answer): void {

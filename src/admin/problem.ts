@@ -10,6 +10,7 @@ const statusOf: Partial<Record<ProblemCode, number>> = {
   registration_conflict: 409,
   dependency_unmet: 409,
   write_conflict: 409,
+  rollout_refused: 409,
   registry_unreachable: 503,
   registry_unreadable: 503,
   stopping: 503,

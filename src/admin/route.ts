@@ -5,6 +5,8 @@ import type { z } from 'zod';
 export interface AdminRequest {
   readonly params: Readonly<Record<string, string>>;
   readonly query: Readonly<Record<string, string>>;
+  /** Who asks, as they say of themselves (`x-mcpx-user`). */
+  readonly user: string;
   /** The JSON object that was sent; empty where the route takes none. */
   readonly body: Readonly<Record<string, unknown>>;
 }

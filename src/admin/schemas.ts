@@ -6,7 +6,7 @@ import { eras } from '../fleet/fleet.js';
 /** Schemas that have a name of their own in the OpenAPI document. */
 export const components = z.registry<{ id: string }>();
 
-function named<T extends z.ZodType>(id: string, schema: T): T {
+export function named<T extends z.ZodType>(id: string, schema: T): T {
   components.add(schema, { id });
   return schema;
 }
@@ -221,6 +221,20 @@ export const registryList = named(
 export const acceptedLoss = named(
   'AcceptedLoss',
   z.object({ source, dryRun: z.boolean(), instances: count, services: heldServices }),
+);
+
+export const changes = named(
+  'Changes',
+  z.strictObject({
+    services: z
+      .array(z.record(z.string(), z.unknown()))
+      .default([])
+      .describe('registrations, as POST /v1/services takes them, in order'),
+    remove: z
+      .array(z.string().min(1))
+      .default([])
+      .describe('then services that go, or instances as claims/10.0.0.7:3000'),
+  }),
 );
 
 export const planned = named(

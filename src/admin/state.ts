@@ -4,10 +4,20 @@ import type { BeliefStatus, Removal } from '../fleet/beliefs.js';
 import type { Catalogue, Fleet, Registration, SourceName } from '../fleet/fleet.js';
 import type { Latest } from '../latest.js';
 import type { Metrics } from '../metrics.js';
-import type { Changes } from '../registry/planned.js';
+import type { Changes, PlannedStep } from '../registry/planned.js';
 import type { Hearing, Registry } from '../registry/registry.js';
-import type { Plan } from './plan.js';
+import type { Steering } from '../rollout/steering.js';
+import type { ResourceDifference } from '../snapshot/difference.js';
 import type { NodeStatus } from '../xds/nodes.js';
+
+/** What changes would do. */
+export interface Plan {
+  readonly steps: readonly PlannedStep[];
+  /** What each Envoy would be sent. */
+  readonly resources: readonly ResourceDifference[];
+  readonly appeared: readonly Problem[];
+  readonly mended: readonly Problem[];
+}
 
 export interface AdminState {
   readonly fleet: Latest<Fleet>;
@@ -21,6 +31,8 @@ export interface AdminState {
   readonly accept: (source: SourceName) => readonly Registration[];
   /** Announces that somebody is about to remove it, so that its going is no loss. */
   readonly removing: (source: SourceName, removal: Removal) => void;
+  /** How traffic moves between versions, and the way to steer it. */
+  readonly rollouts: Steering;
   /** The registry that takes admin writes. */
   readonly write: SourceName;
   /** All that is wrong at present, in the fleet and at the nodes. */

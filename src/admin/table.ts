@@ -9,6 +9,7 @@ import { pageRoute } from './page.js';
 import { planRoutes } from './plan.js';
 import type { Readiness } from './readiness.js';
 import { registryRoutes } from './registries.js';
+import { rolloutRoutes } from './rollouts.js';
 import type { Route } from './route.js';
 import { serviceRoutes } from './services.js';
 import type { AdminState } from './state.js';
@@ -26,6 +27,7 @@ export function routeTable({ state, readiness, log, ...rest }: TableInput): read
   const table: readonly Route[] = [
     pageRoute(state, readiness),
     ...serviceRoutes(state, log),
+    ...rolloutRoutes(state),
     ...catalogueRoutes(state),
     ...nodeRoutes(state),
     ...registryRoutes(state),

@@ -134,3 +134,64 @@ export const node = z.object({
 });
 
 export const nodeList = z.object({ nodes: z.array(node) });
+
+const rolloutEvent = z.object({
+  at: z.string(),
+  who: z.string(),
+  what: z.string(),
+  from: z.string().optional(),
+  to: z.string(),
+  share: z.number(),
+  why: z.string(),
+});
+
+const rollout = z.object({
+  kind: z.string(),
+  from: z.string(),
+  to: z.string(),
+  phase: z.string(),
+  steps: z.array(z.number()),
+  step: z.number(),
+  events: z.array(rolloutEvent),
+});
+
+export const rolloutHistory = z.object({ rollouts: z.array(rollout) });
+
+export const rolloutStatus = z.object({
+  service: z.string(),
+  rollout,
+  open: z.boolean(),
+  versions: z.array(
+    z.object({
+      version: z.string(),
+      share: z.number(),
+      instances: z.object({ passing: z.number(), total: z.number() }),
+      signals: z
+        .object({
+          calls: z.number(),
+          failed: z.number(),
+          failures: z.record(z.string(), z.number()),
+          p99Ms: z.number().optional(),
+        })
+        .optional(),
+    }),
+  ),
+  verdict: z.object({ kind: z.string(), why: z.string() }).optional(),
+  next: z.object({ what: z.string(), why: z.string() }),
+  lagging: z.array(z.object({ node: z.string(), refused: z.boolean() })),
+});
+
+export const rolloutPlan = z.object({
+  service: z.string(),
+  what: z.string(),
+  kind: z.string(),
+  from: z.string(),
+  to: z.string(),
+  phase: z.object({ from: z.string().optional(), to: z.string() }),
+  shares: z.array(z.object({ version: z.string(), from: z.number(), to: z.number() })),
+  nodes: z.array(z.string()),
+  resources: z.array(z.object({ kind: z.string(), name: z.string(), change: z.string() })),
+  differences: z.array(z.object({ subject: z.string(), words: z.string(), breaking: z.boolean() })),
+  why: z.string(),
+  seen: z.object({ id: z.string(), phase: z.string(), step: z.number() }).optional(),
+});

@@ -32,11 +32,11 @@ export const apply: Run = async (invocation) => {
   const asJson = options['json'] === true;
   const done: Done[] = [];
   let failure: Failure | undefined;
-  for (const { name, run } of steps) {
+  for (const step of steps) {
     try {
-      const change = await run();
-      done.push({ name, change });
-      if (!asJson) terminal.out(`[${done.length}/${steps.length}] ${name}: ${change}`);
+      const change = await step.run();
+      done.push({ name: step.name, change });
+      if (!asJson) terminal.out(`[${done.length}/${steps.length}] ${step.name}: ${change}`);
     } catch (error) {
       if (!(error instanceof Failure)) throw error;
       failure = error;

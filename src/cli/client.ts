@@ -1,4 +1,5 @@
 /** The admin API over HTTP: answers are decoded once, problem details become readable failures. */
+import { userInfo } from 'node:os';
 import { z } from 'zod';
 import { reasonOf } from '../errors.js';
 import type { Invocation } from './command.js';
@@ -37,10 +38,11 @@ export class AdminClient {
     const answer = await this.#fetch(path, {
       method,
       signal: AbortSignal.timeout(deadlineMs),
-      ...(body !== undefined && {
-        body: JSON.stringify(body),
-        headers: { 'content-type': 'application/json' },
-      }),
+      headers: {
+        ...(method !== 'GET' && { 'x-mcpx-user': userName() }),
+        ...(body !== undefined && { 'content-type': 'application/json' }),
+      },
+      ...(body !== undefined && { body: JSON.stringify(body) }),
     });
     const json = (await answer.text()).trimEnd();
     const content = parsed(json);
@@ -66,6 +68,16 @@ export class AdminClient {
           'Start one with `mcpx up`, or name it with --admin.',
       );
     }
+  }
+}
+
+/** Who did it, as this machine knows them: histories tell. */
+function userName(): string {
+  try {
+    return encodeURI(userInfo().username);
+  } catch {
+    // A container may run under a number that has no name.
+    return `user ${process.getuid?.() ?? 'unknown'}`;
   }
 }
 

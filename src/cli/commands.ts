@@ -1,16 +1,20 @@
 /** Every command there is, in the order `--help` shows them. */
 import type { CommandRow, OptionRow } from './command.js';
+import { rolloutCommands } from './rollout_commands.js';
 
 /** Taken before and after every command. */
 export const sharedOptions: readonly OptionRow[] = [
   { flags: '--admin <url>', description: 'the admin API (MCPX_ADMIN_URL; else from mcpx.yaml)' },
   { flags: '--config <file>', description: 'mcpx.yaml, where it is not in this folder' },
+  { flags: '--env <name>', description: 'the environment: a set of services of its own' },
 ];
 
 /** What `mcpx NOUN` is about, for the nouns that have several verbs. */
 export const groups: Readonly<Record<string, string>> = {
   service: 'the services and their instances',
   registry: 'where they register, and how far that is believed',
+  canary: 'ship a new version step by step, judged by what agents feel',
+  bluegreen: 'ship a new version at once, and back at once',
 };
 
 const json: OptionRow = { flags: '--json', description: "print the API's JSON" };
@@ -139,6 +143,7 @@ export const commandTable: readonly CommandRow[] = [
     example: 'mcpx registry accept consul',
     load: async () => (await import('./registry.js')).accept,
   },
+  ...rolloutCommands,
   {
     path: 'tools',
     summary: 'list every tool that agents see',

@@ -4,7 +4,11 @@ import { readConfig, type Config } from '../config.js';
 import type { Invocation } from './command.js';
 import { Failure } from './failure.js';
 
-const shared = z.object({ admin: z.string().optional(), config: z.string().optional() });
+const shared = z.object({
+  admin: z.string().optional(),
+  config: z.string().optional(),
+  env: z.string().optional(),
+});
 
 type Flags = Readonly<Record<string, unknown>>;
 
@@ -12,18 +16,35 @@ type Flags = Readonly<Record<string, unknown>>;
 export function configFor({ options, terminal }: Invocation, flags: Flags = {}): Config {
   const file = typeof options['config'] === 'string' ? options['config'] : undefined;
   const { env, cwd } = terminal;
-  const read = readConfig({ file, env, cwd, flags });
+  const { env: environment } = shared.pick({ env: true }).parse(options);
+  const named = environment === undefined ? flags : { ...flags, environment };
+  const read = readConfig({ file, env, cwd, flags: named });
   if (read.ok) return read.value;
   const reasons = read.problems.map(({ message }) => `  ${message}`).join('\n');
   throw new Failure(`The configuration is wrong. Correct it, then try again:\n${reasons}`);
 }
 
-/** `--admin`, else MCPX_ADMIN_URL, else where the configuration puts it. */
+/** `--admin`, else that of `--env`, else MCPX_ADMIN_URL, else where the configuration puts it. */
 export function adminUrl(invocation: Invocation): string {
-  const { admin } = shared.pick({ admin: true }).parse(invocation.options);
+  const { admin, env } = shared.pick({ admin: true, env: true }).parse(invocation.options);
+  if (admin === undefined && env !== undefined) return adminUrlOf(env, invocation);
   const named = admin ?? invocation.terminal.env['MCPX_ADMIN_URL'];
   if (named !== undefined && named !== '') return checkedUrl(named, '--admin');
   return urlOf(configFor(invocation).admin);
+}
+
+/** Never another environment's: what is meant for staging must not reach production. */
+function adminUrlOf(environment: string, invocation: Invocation): string {
+  const known = configFor(invocation).environments[environment]?.admin;
+  if (known !== undefined) return checkedUrl(known, 'environments');
+  // As configured without the flag.
+  const { env, ...options } = invocation.options;
+  const own = configFor({ ...invocation, options });
+  if (own.environment === env) return urlOf(own.admin);
+  throw new Failure(
+    `No admin API of the environment ${environment} is known. Set ` +
+      `environments.${environment}.admin in mcpx.yaml, or name it with --admin.`,
+  );
 }
 
 /** Whether somebody said which control plane is meant, rather than the one here. */

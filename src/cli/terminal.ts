@@ -11,6 +11,8 @@ export interface Terminal {
   /** Everything said about it. */
   err(text: string): void;
   readInput(): Promise<string>;
+  /** Draws in the place of what it drew before; absent where no person looks. */
+  readonly redraw?: (text: string) => void;
   readonly colours: Colours;
   readonly env: Environment;
   readonly cwd: string;
@@ -24,10 +26,37 @@ export function processTerminal(): Terminal {
     out: (text) => stdout.write(`${text}\n`),
     err: (text) => stderr.write(`${text}\n`),
     readInput,
+    ...(stdout.isTTY && { redraw: redrawOn(stdout) }),
     colours: pico.createColors(stdout.isTTY && stderr.isTTY && !plain),
     env,
     cwd: process.cwd(),
   };
+}
+
+/** Lines are cut at the terminal's width: a line that wraps could not be drawn over. */
+function redrawOn(stdout: typeof process.stdout): (text: string) => void {
+  let drawn = 0;
+  return (text) => {
+    const lines = text.split('\n').map((line) => cut(line, stdout.columns - 1));
+    const back = drawn === 0 ? '' : `\x1b[${drawn}A\r`;
+    stdout.write(`${back}${lines.map((line) => `${line}\x1b[K\n`).join('')}\x1b[J`);
+    drawn = lines.length;
+  };
+}
+
+/** At most so many columns; what steers colours takes none. */
+export function cut(line: string, columns: number): string {
+  // eslint-disable-next-line no-control-regex -- what colours begin with
+  const parts = line.split(/(\x1b\[[\d;]*m)/);
+  let left = columns;
+  return parts
+    .map((part, at) => {
+      if (at % 2 === 1) return part;
+      const shown = Array.from(part).slice(0, Math.max(0, left));
+      left -= shown.length;
+      return shown.join('');
+    })
+    .join('');
 }
 
 async function readInput(): Promise<string> {

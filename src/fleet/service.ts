@@ -49,6 +49,7 @@ export function unchanged(
   const same =
     origin.inputs.probe === inputs.probe &&
     origin.inputs.rollout?.document === inputs.rollout?.document &&
+    origin.inputs.rollout?.source === inputs.rollout?.source &&
     sameItems(origin.inputs.registrations, inputs.registrations) &&
     sameItems(origin.inputs.overrides, inputs.overrides);
   return same ? origin : undefined;

@@ -1,18 +1,27 @@
 /**
- * Clusters: one per service, and our own two. A service's policy (timeout,
- * retries, path) travels in its cluster, so the routes are constant and a
+ * Clusters: one per service, one more for the new version of a rollout, and our own. A service's
+ * policy (timeout, retries, path) travels in its cluster, so the routes are constant and a
  * registration costs every Envoy one cluster and its endpoints, never a route table.
  */
 import { isIP } from 'node:net';
-import type { HealthPolicy, Service, TrafficPolicy } from '../fleet/fleet.js';
+import type { HealthPolicy, Instance, Service, TrafficPolicy } from '../fleet/fleet.js';
 import type { Cluster } from '../generated/envoy/config/cluster/v3/Cluster.js';
 import type { HealthCheck } from '../generated/envoy/config/core/v3/HealthCheck.js';
 import type { RetryPolicy } from '../generated/envoy/config/route/v3/RetryPolicy.js';
 import { any } from '../protos.js';
-import { oneEndpoint, socketAddress } from './address.js';
+import { oneEndpoint, pipeAddress, socketAddress } from './address.js';
 import { duration } from './duration.js';
-import { bridgeCluster, clusterOfService, filterCluster, metadataNamespace } from './names.js';
-import type { ResourceSettings } from './settings.js';
+import { watchingFilters } from './filters.js';
+import {
+  bridgeCluster,
+  clusterOfService,
+  clusterOfVersion,
+  filterCluster,
+  metadataNamespace,
+  mirrorCluster,
+} from './names.js';
+import { isWatched } from './rollout.js';
+import { mirrorSocket, type ResourceSettings } from './settings.js';
 
 const httpOptions = 'envoy.extensions.upstreams.http.v3.HttpProtocolOptions';
 
@@ -49,10 +58,21 @@ function retryPolicy(retries: number): RetryPolicy {
   };
 }
 
-export function serviceCluster(service: Service): Cluster {
-  const { name, traffic, health, path, instances } = service;
+export const serviceCluster = (service: Service): Cluster =>
+  clusterOf(clusterOfService(service.name), service, service.instances);
+
+/** That of one version, by itself: for those who ask for it by name. */
+export const versionCluster = (service: Service, version: string): Cluster =>
+  clusterOf(
+    clusterOfVersion(service.name, version),
+    service,
+    service.instances.filter((instance) => instance.version === version),
+  );
+
+function clusterOf(name: string, service: Service, instances: readonly Instance[]): Cluster {
+  const { traffic, health, path } = service;
   return {
-    name: clusterOfService(name),
+    name,
     type: 'EDS',
     eds_cluster_config: { eds_config: { ads: {}, resource_api_version: 'V3' } },
     connect_timeout: duration(connectTimeoutMs),
@@ -63,6 +83,8 @@ export function serviceCluster(service: Service): Cluster {
       locality_weighted_lb_config: {},
       // Envoy would hold a change of health back for up to a second.
       update_merge_window: duration(0),
+      // A version that drains keeps the sessions it has.
+      override_host_status: { statuses: ['UNKNOWN', 'HEALTHY', 'DEGRADED', 'DRAINING'] },
     },
     // Without it a deregistered instance keeps its traffic while its check passes.
     ignore_health_on_host_removal: true,
@@ -86,6 +108,7 @@ export function serviceCluster(service: Service): Cluster {
         explicit_http_config: { http_protocol_options: {} },
         common_http_protocol_options: { idle_timeout: duration(upstreamIdleMs) },
         retry_policy: retryPolicy(traffic.retries),
+        ...(isWatched(service) ? { http_filters: watchingFilters() } : {}),
       }),
     },
   };
@@ -190,6 +213,16 @@ export function filterServiceClusters({ filter }: ResourceSettings): readonly Cl
       },
     },
   ];
+}
+
+/** Back into the same Envoy. */
+export function mirrorClusterOf(settings: ResourceSettings): Cluster {
+  return {
+    name: mirrorCluster,
+    type: 'STATIC',
+    connect_timeout: duration(connectTimeoutMs),
+    load_assignment: oneEndpoint(mirrorCluster, pipeAddress(mirrorSocket(settings))),
+  };
 }
 
 function ownCluster(name: string, host: string, port: number): Cluster {

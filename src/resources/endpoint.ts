@@ -1,47 +1,147 @@
 /**
- * Endpoints: a service's instances. A version is a locality (its `sub_zone`),
- * so that a rollout can move shares between versions by locality weights alone.
+ * Endpoints: a service's instances. A version is a locality (its `sub_zone`), so that a rollout
+ * moves shares between versions by locality weights alone, in one push, while sessions stay
+ * on their hosts.
+ *
+ * Shares hold only within a priority, and only while health does not bend them. So where two
+ * versions have a share, all their instances stand in priority 0 (a standby helps out as long
+ * as that lasts; otherwise the first choice of one version, dying, would leave the whole
+ * traffic to the other's) and one healthy host is enough to keep its version's share. Versions
+ * without a share drain: they keep their sessions and take nobody, not even when no one else is
+ * well. A staged one is there too, so that Envoy has checked it when it is switched to, but as
+ * unhealthy: then no session id leads to it.
+ *
+ * They drain in priority 0, where they took their share: for a moment Envoy does not find a host
+ * that goes to a later priority, and its sessions would be told that they are gone.
  */
 import { isIPv6 } from 'node:net';
 import type { Instance, Service } from '../fleet/fleet.js';
 import type { ClusterLoadAssignment } from '../generated/envoy/config/endpoint/v3/ClusterLoadAssignment.js';
 import type { LbEndpoint } from '../generated/envoy/config/endpoint/v3/LbEndpoint.js';
 import type { LocalityLbEndpoints } from '../generated/envoy/config/endpoint/v3/LocalityLbEndpoints.js';
+import { sharesOf } from '../rollout/shares.js';
 import { socketAddress } from './address.js';
-import { clusterOfService } from './names.js';
+import { clusterOfService, clusterOfVersion } from './names.js';
+import { isSealed, rolloutOf } from './rollout.js';
+
+/** Percent of each version; undefined: all share by the weights of their instances. */
+type Shares = ReadonlyMap<string, number> | undefined;
+
+/** Localities' weights for one percent: fine enough to be divided among zones. */
+const weightOfPercent = 10_000;
+
+/** How many percent of a priority's healthy hosts count: one in a thousand holds a share. */
+const oneIsEnough = 100_000;
+/** Envoy's own, for hosts that all might be called. */
+const usual = 140;
 
 export function loadAssignment(service: Service): ClusterLoadAssignment {
-  const localities = new Map<string, Instance[]>();
-  for (const instance of service.instances) {
-    const key = JSON.stringify([instance.priority, instance.version, instance.zone]);
-    localities.set(key, [...(localities.get(key) ?? []), instance]);
-  }
-  const priorities = densePriorities(service.instances);
-  return {
-    cluster_name: clusterOfService(service.name),
-    endpoints: [...localities.entries()]
-      .sort(([a], [b]) => (a < b ? -1 : 1))
-      .map(([, instances]) => locality(instances, priorities)),
-  };
+  const shares = sharesOf(service, rolloutOf(service));
+  const hasShare = ({ version }: Instance) => (shares?.get(version) ?? 0) > 0;
+  const bearers = service.instances.filter(hasShare);
+  const others = service.instances.filter((instance) => !hasShare(instance));
+  const name = clusterOfService(service.name);
+  const isSplit = new Set(bearers.map(({ version }) => version)).size > 1;
+  // One version, or none that may be called: there is nothing to share out.
+  if (bearers.length === 0 || (others.length === 0 && !isSplit))
+    return assignment(name, placed(service.instances));
+  const front = isSplit ? weighted(placesOf(together(bearers)), shares) : placed(bearers);
+  const drained = placesOf(together(others)).map((place) => ({
+    ...{ ...place, weight: undefined },
+    status: isSealed(service, versionOf(place)) ? ('UNHEALTHY' as const) : ('DRAINING' as const),
+  }));
+  const factor = isSplit ? oneIsEnough : factorBeside(front, others.length);
+  const policy = { overprovisioning_factor: { value: factor } };
+  return { ...assignment(name, [...front, ...drained]), policy };
 }
+
+/** With which the first priority is as healthy as it was without hosts that drain in it. */
+function factorBeside(front: readonly Place[], drained: number): number {
+  const first = front.filter(({ priority }) => priority === 0);
+  const hosts = first.reduce((sum, { instances }) => sum + instances.length, 0);
+  return Math.ceil((usual * (hosts + drained)) / hosts);
+}
+
+/** The instances of one version, for the cluster that only they are in. */
+export function versionAssignment(
+  { name, instances }: Service,
+  version: string,
+): ClusterLoadAssignment {
+  const own = instances.filter((instance) => instance.version === version);
+  return assignment(clusterOfVersion(name, version), placed(own));
+}
+
+/** Instances of one priority, version and zone. */
+interface Place {
+  readonly instances: readonly Instance[];
+  readonly priority: number;
+  /** Undefined: no share. */
+  readonly weight: number | undefined;
+  /** Of those that pass. */
+  readonly status: 'HEALTHY' | 'DRAINING' | 'UNHEALTHY';
+}
+
+function placesOf(instances: readonly Instance[]): readonly Place[] {
+  const places = new Map<string, Instance[]>();
+  for (const instance of instances) {
+    const key = JSON.stringify([instance.priority, instance.version, instance.zone]);
+    places.set(key, [...(places.get(key) ?? []), instance]);
+  }
+  return [...places.entries()]
+    .sort(([one], [other]) => (one < other ? -1 : 1))
+    .map(([, within]) => ({
+      ...{ instances: within, weight: weightOf(within), status: 'HEALTHY' },
+      priority: within[0]?.priority ?? 0,
+    }));
+}
+
+/** A locality may stand in a priority only once. */
+const together = (instances: readonly Instance[]): readonly Instance[] =>
+  instances.map((instance) => ({ ...instance, priority: 0 }));
+
+const weightOf = (instances: readonly Instance[]): number =>
+  instances.reduce((sum, { weight }) => sum + weight, 0);
 
 /** Envoy demands priorities without a gap; registrations may leave any. */
-function densePriorities(instances: readonly Instance[]): ReadonlyMap<number, number> {
+function placed(instances: readonly Instance[]): readonly Place[] {
   const distinct = [...new Set(instances.map(({ priority }) => priority))].sort((a, b) => a - b);
-  return new Map(distinct.map((priority, index) => [priority, index]));
+  return placesOf(instances).map((place) => ({
+    ...place,
+    priority: distinct.indexOf(place.priority),
+  }));
 }
 
-function locality(
-  instances: readonly Instance[],
-  priorities: ReadonlyMap<number, number>,
-): LocalityLbEndpoints {
-  const [first] = instances;
-  const weight = instances.reduce((sum, instance) => sum + instance.weight, 0);
+/** A version's share, divided among its places by the weight of what passes there. */
+function weighted(places: readonly Place[], shares: Shares): readonly Place[] {
+  const passingWeight = ({ instances }: Place) => weightOf(instances.filter((one) => one.passing));
+  const totals = new Map<string, number>();
+  for (const place of places) {
+    const version = versionOf(place);
+    totals.set(version, (totals.get(version) ?? 0) + passingWeight(place));
+  }
+  return places.map((place) => {
+    const version = versionOf(place);
+    const part = passingWeight(place) / (totals.get(version) ?? 1);
+    // Envoy refuses a weight of 0.
+    const weight = Math.max(1, Math.round((shares?.get(version) ?? 0) * weightOfPercent * part));
+    return { ...place, weight };
+  });
+}
+
+const versionOf = ({ instances }: Place): string => instances[0]?.version ?? '';
+
+const assignment = (cluster: string, places: readonly Place[]): ClusterLoadAssignment => ({
+  cluster_name: cluster,
+  endpoints: places.map(locality),
+});
+
+function locality(place: Place): LocalityLbEndpoints {
+  const { instances, priority, weight, status } = place;
   return {
-    locality: { zone: first?.zone ?? '', sub_zone: first?.version ?? '' },
-    load_balancing_weight: { value: weight },
-    priority: priorities.get(first?.priority ?? 0) ?? 0,
-    lb_endpoints: instances.map(endpoint),
+    locality: { zone: instances[0]?.zone ?? '', sub_zone: versionOf(place) },
+    ...(weight === undefined ? {} : { load_balancing_weight: { value: weight } }),
+    priority,
+    lb_endpoints: instances.map((instance) => endpoint(instance, status)),
   };
 }
 
@@ -51,7 +151,7 @@ const authority = ({ host, port }: Instance): string =>
 /** The registry's checks are the health: Envoy does not ask a second time. */
 const uncheckedByEnvoy = { health_check_config: { disable_active_health_check: true } };
 
-function endpoint(instance: Instance): LbEndpoint {
+function endpoint(instance: Instance, status: Place['status']): LbEndpoint {
   return {
     endpoint: {
       address: socketAddress(instance.host, instance.port),
@@ -60,7 +160,7 @@ function endpoint(instance: Instance): LbEndpoint {
       ...(instance.checkedBy === 'registry' ? uncheckedByEnvoy : {}),
     },
     // Unhealthy rather than absent: a session on it waits for its return instead of dying.
-    health_status: instance.passing ? 'HEALTHY' : 'UNHEALTHY',
+    health_status: instance.passing ? status : 'UNHEALTHY',
     load_balancing_weight: { value: instance.weight },
     metadata: {
       filter_metadata: { 'envoy.lb': { fields: { version: { stringValue: instance.version } } } },

@@ -1,15 +1,22 @@
 /**
- * The HTTP filters of both listeners, in one ordered table: each row says why
- * it stands where it does.
+ * The HTTP filters of the listeners, in one ordered table: each row says why it stands
+ * where it does. And those in the clusters of services that are in a rollout.
  */
 import { readFileSync } from 'node:fs';
-import { clusterHeader, reservedHeaders, sessionHeader } from '../gateway_contract.js';
+import { callMetadata } from '../call_log.js';
+import {
+  clusterHeader,
+  mirrorHeader,
+  mirrorTargetHeader,
+  reservedHeaders,
+  sessionHeader,
+} from '../gateway_contract.js';
 import type { HttpFilter } from '../generated/envoy/extensions/filters/network/http_connection_manager/v3/HttpFilter.js';
 import type { TypedExtensionConfig } from '../generated/envoy/config/core/v3/TypedExtensionConfig.js';
 import { packageFile } from '../package_file.js';
 import { any } from '../protos.js';
 import { duration } from './duration.js';
-import { filterCluster, metadataNamespace } from './names.js';
+import { filterCluster, metadataNamespace, mirrorCluster } from './names.js';
 
 export const filterNames = {
   servicePath: 'envoy.filters.http.lua',
@@ -30,6 +37,8 @@ export const gatewayChain: readonly FilterKind[] = [
   'router',
 ];
 export const bridgeChain: readonly FilterKind[] = ['statefulSession', 'clusterTimeout', 'router'];
+/** Mirror: copies have no session. */
+export const mirrorChain: readonly FilterKind[] = ['clusterTimeout', 'router'];
 
 /** What Envoy acts on when it stands in a request: never taken from a client. */
 const routerHeaders = [
@@ -121,11 +130,48 @@ const filterConfigs: Readonly<Record<FilterKind, () => ReturnType<typeof any>>> 
   router: () => any('envoy.extensions.filters.http.router.v3.Router', {}),
 };
 
-let script: string | undefined;
+/**
+ * In the clusters of a service in a rollout: each call's outcome is seen, by a script that reads
+ * answers as they pass. Compressed ones it could not read, so none are asked for.
+ */
+export function watchingFilters(): HttpFilter[] {
+  return [
+    {
+      name: 'plain_answers',
+      typed_config: any('envoy.extensions.filters.http.header_mutation.v3.HeaderMutation', {
+        mutations: { request_mutations: [{ remove: 'accept-encoding' }] },
+      }),
+    },
+    {
+      name: 'outcome_scan',
+      typed_config: any('envoy.extensions.filters.http.lua.v3.Lua', {
+        default_source_code: { inline_string: outcomeScanScript() },
+      }),
+    },
+    {
+      name: 'envoy.filters.http.upstream_codec',
+      typed_config: any('envoy.extensions.filters.http.upstream_codec.v3.UpstreamCodec', {}),
+    },
+  ];
+}
 
-function servicePathScript(): string {
-  script ??= readFileSync(packageFile('envoy/service_path.lua'), 'utf8');
-  if (!script.includes(`"${clusterHeader}"`))
-    throw new Error(`envoy/service_path.lua must set the header ${clusterHeader}`);
-  return script;
+const servicePathScript = template('envoy/service_path.lua', [
+  clusterHeader,
+  sessionHeader,
+  mirrorHeader,
+  mirrorTargetHeader,
+  mirrorCluster,
+]);
+
+const outcomeScanScript = template('envoy/outcome_scan.lua', Object.values(callMetadata));
+
+/** A script that is read once, and must name all of `words` as the other side does. */
+function template(path: string, words: readonly string[]): () => string {
+  let script: string | undefined;
+  return () => {
+    script ??= readFileSync(packageFile(path), 'utf8');
+    for (const word of words)
+      if (!script.includes(`"${word}"`)) throw new Error(`${path} must name "${word}"`);
+    return script;
+  };
 }

@@ -1,14 +1,26 @@
-/** Listeners: the gateway for agents, and the bridge by which the filter service calls servers. */
+/**
+ * Listeners: the gateway for agents, the bridge by which the filter service calls servers, and
+ * the mirror through which copies of calls pass, so that they are logged like any other.
+ */
+import { callLine, callMetadata } from '../call_log.js';
+import type { AccessLog } from '../generated/envoy/config/accesslog/v3/AccessLog.js';
 import type { Address } from '../generated/envoy/config/core/v3/Address.js';
 import type { Listener } from '../generated/envoy/config/listener/v3/Listener.js';
 import type { HttpConnectionManager } from '../generated/envoy/extensions/filters/network/http_connection_manager/v3/HttpConnectionManager.js';
 import { any } from '../protos.js';
 import { pipeAddress, socketAddress } from './address.js';
 import { duration } from './duration.js';
-import { bridgeChain, earlyHeaderMutation, gatewayChain, httpFilters } from './filters.js';
+import {
+  bridgeChain,
+  earlyHeaderMutation,
+  gatewayChain,
+  httpFilters,
+  mirrorChain,
+} from './filters.js';
 import { localReplies } from './local_reply.js';
-import { bridgeListener, gatewayListener } from './names.js';
-import type { ResourceSettings } from './settings.js';
+import { bootstrapCluster } from '../snapshot/references.js';
+import { bridgeListener, gatewayListener, mirrorListener } from './names.js';
+import { mirrorSocket, type ResourceSettings } from './settings.js';
 
 const connectionManager =
   'envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager';
@@ -33,6 +45,37 @@ export function bridgeListenerResource({ bridgeSocket }: ResourceSettings): List
   });
 }
 
+export function mirrorListenerResource(settings: ResourceSettings): Listener {
+  return httpListener(mirrorListener, pipeAddress(mirrorSocket(settings)), {
+    http_filters: httpFilters(mirrorChain),
+  });
+}
+
+/** To the control plane, of the calls that are in a sample: those of services in a rollout. */
+function callLog(): AccessLog {
+  const { namespace, share } = callMetadata;
+  return {
+    name: 'envoy.access_loggers.open_telemetry',
+    filter: {
+      metadata_filter: {
+        matcher: { filter: namespace, path: [{ key: share }], value: { present_match: true } },
+        match_if_key_not_found: { value: false },
+      },
+    },
+    typed_config: any(
+      'envoy.extensions.access_loggers.open_telemetry.v3.OpenTelemetryAccessLogConfig',
+      {
+        log_name: namespace,
+        grpc_service: { envoy_grpc: { cluster_name: bootstrapCluster } },
+        buffer_flush_interval: duration(1_000),
+        buffer_size_bytes: { value: 65_536 },
+        disable_builtin_labels: true,
+        body: { string_value: callLine },
+      },
+    ),
+  };
+}
+
 function httpListener(name: string, address: Address, options: HttpConnectionManager): Listener {
   return {
     name,
@@ -52,6 +95,7 @@ function httpListener(name: string, address: Address, options: HttpConnectionMan
               stream_idle_timeout: duration(0),
               server_name: 'mcpx',
               local_reply_config: localReplies(),
+              access_log: [callLog()],
               ...options,
             }),
           },

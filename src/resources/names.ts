@@ -9,6 +9,10 @@
 export const gatewayListener = 'gateway';
 export const bridgeListener = 'bridge';
 
+/** Where the gateway sends copies of calls: a second pass through the same Envoy, which logs it. */
+export const mirrorListener = 'mirror';
+export const mirrorCluster = 'mcpx_mirror';
+
 /** The filter service's ext_proc face. */
 export const filterCluster = 'mcpx_filter';
 
@@ -19,3 +23,7 @@ export const bridgeCluster = 'mcpx_bridge';
 export const metadataNamespace = 'mcpx';
 
 export const clusterOfService = (service: string): string => service;
+
+/** Only the instances of one version; called at `/mcp/{service}@{version}`. */
+export const clusterOfVersion = (service: string, version: string): string =>
+  `${clusterOfService(service)}@${version}`;

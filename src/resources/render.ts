@@ -3,6 +3,7 @@
  * that did not change is remembered by identity, so the cost of a change
  * follows what changed and not how many services there are.
  */
+import { isDeepStrictEqual } from 'node:util';
 import type { ServiceChange } from '../fleet/changes.js';
 import type { Fleet, Service } from '../fleet/fleet.js';
 import { encode } from '../protos.js';
@@ -12,10 +13,21 @@ import type {
   EncodedResources,
   ResourceKind,
 } from '../snapshot/snapshot.js';
-import { filterServiceClusters, serviceCluster } from './cluster.js';
-import { loadAssignment } from './endpoint.js';
-import { bridgeListenerResource, gatewayListenerResource } from './listener.js';
-import { bridgeRoutes, gatewayRoutes } from './route.js';
+import {
+  filterServiceClusters,
+  mirrorClusterOf,
+  serviceCluster,
+  versionCluster,
+} from './cluster.js';
+import { loadAssignment, versionAssignment } from './endpoint.js';
+import {
+  bridgeListenerResource,
+  gatewayListenerResource,
+  mirrorListenerResource,
+} from './listener.js';
+import { routeRule, versionApart, type RouteRule } from './rollout.js';
+import { bridgeRoutes, gatewayRoutes, mirrorRoutes } from './route.js';
+import type { RouteRules } from './route_rules.js';
 import type { ResourceSettings } from './settings.js';
 
 const messageTypes = {
@@ -31,33 +43,59 @@ export function renderEdge(fleet: Fleet, settings: ResourceSettings): EncodedRes
   const own = renderOwn(settings);
   const services = fleet.services.map(renderService);
   return {
-    cluster: [...own.cluster, ...services.map(({ cluster }) => cluster)],
-    endpoint: services.map(({ endpoint }) => endpoint),
+    cluster: [...own.cluster, ...services.flatMap(({ cluster }) => cluster)],
+    endpoint: services.flatMap(({ endpoint }) => endpoint),
     listener: own.listener,
     secret: [],
-    route: own.route,
+    route: routes(settings, rulesOf(fleet)),
   };
 }
 
-/** The same for what differs in the services. */
+/** The same for what differs in the services, now that the whole fleet is `fleet`. */
 export function renderChanges(
   changes: readonly ServiceChange[],
+  fleet: Fleet,
   settings: ResourceSettings,
 ): EncodedChanges {
   const own = new Set(renderOwn(settings).cluster.map(({ name }) => name));
-  const rendered = changes.map(({ name, after }) => {
-    if (own.has(name)) throw new Error(`The name "${name}" is MCPX's own: rename that service`);
-    return [name, after && renderService(after)] as const;
-  });
+  const mine = changes.find(({ name }) => own.has(name));
+  if (mine) throw new Error(`The name "${mine.name}" is MCPX's own: rename that service`);
+  const touchesRules = changes.some(
+    ({ before, after }) =>
+      !isDeepStrictEqual(before && routeRule(before), after && routeRule(after)),
+  );
   return {
-    cluster: rendered.map(([name, service]) => [name, service?.cluster.bytes]),
-    endpoint: rendered.map(([name, service]) => [name, service?.endpoint.bytes]),
+    cluster: changes.flatMap((change) => differences(change, 'cluster')),
+    endpoint: changes.flatMap((change) => differences(change, 'endpoint')),
+    ...(touchesRules && { route: [gatewayRoute(settings, rulesOf(fleet))] }),
   };
 }
 
+/** What is there after the change, and the names of what is there no more. */
+function differences(
+  { before, after }: ServiceChange,
+  kind: keyof RenderedService,
+): readonly (readonly [string, Buffer | undefined])[] {
+  const present = after ? renderService(after)[kind] : [];
+  const names = new Set(present.map(({ name }) => name));
+  const gone = (before ? renderService(before)[kind] : []).filter(({ name }) => !names.has(name));
+  return [
+    ...gone.map(({ name }) => [name, undefined] as const),
+    ...present.map(({ name, bytes }) => [name, bytes] as const),
+  ];
+}
+
+/** What the route must carry; asked of all services only when one of them says otherwise. */
+function rulesOf({ services }: Fleet): RouteRules {
+  return services.flatMap((service): (readonly [string, RouteRule])[] => {
+    const rule = routeRule(service);
+    return rule ? [[service.name, rule]] : [];
+  });
+}
+
 interface RenderedService {
-  readonly cluster: EncodedResource;
-  readonly endpoint: EncodedResource;
+  readonly cluster: readonly EncodedResource[];
+  readonly endpoint: readonly EncodedResource[];
 }
 
 const services = new WeakMap<Service, RenderedService>();
@@ -65,9 +103,16 @@ const services = new WeakMap<Service, RenderedService>();
 function renderService(service: Service): RenderedService {
   const known = services.get(service);
   if (known) return known;
+  const apart = versionApart(service);
   const rendered = {
-    cluster: render('cluster', serviceCluster(service)),
-    endpoint: render('endpoint', loadAssignment(service)),
+    cluster: [
+      render('cluster', serviceCluster(service)),
+      ...(apart === undefined ? [] : [render('cluster', versionCluster(service, apart))]),
+    ],
+    endpoint: [
+      render('endpoint', loadAssignment(service)),
+      ...(apart === undefined ? [] : [render('endpoint', versionAssignment(service, apart))]),
+    ],
   };
   services.set(service, rendered);
   return rendered;
@@ -79,15 +124,32 @@ function renderOwn(settings: ResourceSettings): Omit<EncodedResources, 'endpoint
   const known = own.get(settings);
   if (known) return known;
   const rendered = {
-    cluster: filterServiceClusters(settings).map((cluster) => render('cluster', cluster)),
+    cluster: [...filterServiceClusters(settings), mirrorClusterOf(settings)].map((cluster) =>
+      render('cluster', cluster),
+    ),
     listener: [
       render('listener', bridgeListenerResource(settings)),
       render('listener', gatewayListenerResource(settings)),
+      render('listener', mirrorListenerResource(settings)),
     ],
-    route: [render('route', bridgeRoutes()), render('route', gatewayRoutes(settings))],
+    route: [bridgeRoutes(), gatewayRoutes(settings), mirrorRoutes()].map((route) =>
+      render('route', route),
+    ),
   };
   own.set(settings, rendered);
   return rendered;
+}
+
+function routes(settings: ResourceSettings, rules: RouteRules): readonly EncodedResource[] {
+  const constant = renderOwn(settings).route;
+  if (rules.length === 0) return constant;
+  const [name, bytes] = gatewayRoute(settings, rules);
+  return constant.map((route) => (route.name === name ? { name, bytes } : route));
+}
+
+function gatewayRoute(settings: ResourceSettings, rules: RouteRules): readonly [string, Buffer] {
+  const { name, bytes } = render('route', gatewayRoutes(settings, rules));
+  return [name, bytes];
 }
 
 function render(

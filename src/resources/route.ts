@@ -1,10 +1,13 @@
 /**
  * Routes: constant, whatever the fleet holds. The cluster is named by a header
- * that only we can set; path and timeout come from that cluster's metadata.
+ * that only we can set; path and timeout come from that cluster's metadata. Only where
+ * a rollout matches callers or mirrors calls does the route carry what the script needs.
  */
 import {
   aggregatePath,
   clusterHeader,
+  mirrorHeader,
+  mirrorTargetHeader,
   requestBodyMax,
   sessionHeader,
 } from '../gateway_contract.js';
@@ -15,7 +18,14 @@ import type { RouteConfiguration } from '../generated/envoy/config/route/v3/Rout
 import { any } from '../protos.js';
 import { duration } from './duration.js';
 import { askNothing, filterNames } from './filters.js';
-import { bridgeCluster, bridgeListener, gatewayListener, metadataNamespace } from './names.js';
+import {
+  bridgeCluster,
+  bridgeListener,
+  gatewayListener,
+  metadataNamespace,
+  mirrorListener,
+} from './names.js';
+import { ruledRoute, type RouteRules } from './route_rules.js';
 import type { ResourceSettings } from './settings.js';
 
 /** To the cluster the header names, on the path that cluster's servers listen on. */
@@ -43,7 +53,30 @@ export function bridgeRoutes(): RouteConfiguration {
   };
 }
 
-export function gatewayRoutes({ gateway }: ResourceSettings): RouteConfiguration {
+export function mirrorRoutes(): RouteConfiguration {
+  return {
+    name: mirrorListener,
+    virtual_hosts: [
+      {
+        name: 'copies',
+        domains: ['*'],
+        routes: [
+          {
+            name: 'copy',
+            match: { prefix: '/' },
+            route: { ...toService, cluster_header: mirrorTargetHeader },
+          },
+        ],
+      },
+    ],
+    request_headers_to_remove: [mirrorHeader, mirrorTargetHeader, clusterHeader],
+  };
+}
+
+export function gatewayRoutes(
+  { gateway }: ResourceSettings,
+  rules: RouteRules = [],
+): RouteConfiguration {
   const anyHost = gateway.allowedHosts.includes('*');
   return {
     name: gatewayListener,
@@ -53,7 +86,7 @@ export function gatewayRoutes({ gateway }: ResourceSettings): RouteConfiguration
       {
         name: 'gateway',
         domains: anyHost ? ['*'] : [...new Set(gateway.allowedHosts)].sort(),
-        routes: [...foreignOrigins(gateway), ...gatewayPaths()],
+        routes: [...foreignOrigins(gateway), ...gatewayPaths(rules)],
       },
       ...(anyHost
         ? []
@@ -69,7 +102,7 @@ export function gatewayRoutes({ gateway }: ResourceSettings): RouteConfiguration
 }
 
 /** In the order Envoy tries them. */
-function gatewayPaths(): Route[] {
+function gatewayPaths(rules: RouteRules): Route[] {
   return [
     {
       name: 'health',
@@ -91,12 +124,15 @@ function gatewayPaths(): Route[] {
       typed_per_filter_config: askTheFilterService(),
       request_body_buffer_limit: { value: requestBodyMax },
     },
-    {
-      // Lane 1: the path names the service.
-      name: 'service',
-      match: { safe_regex: { regex: `${aggregatePath}/[a-z0-9-]+/?` } },
-      route: toService,
-    },
+    ruledRoute(
+      {
+        // Lane 1: the path names the service, and perhaps one version of it.
+        name: 'service',
+        match: { safe_regex: { regex: `${aggregatePath}/[a-z0-9-]+(@[0-9A-Za-z.+-]+)?/?` } },
+        route: toService,
+      },
+      rules,
+    ),
     refusal('elsewhere', 404, 'Nothing here. MCP is at /mcp (all tools) and /mcp/{service}.'),
   ];
 }

@@ -2,3 +2,7 @@
 import type { Config } from '../config.js';
 
 export type ResourceSettings = Pick<Config, 'gateway' | 'filter' | 'bridgeSocket'>;
+
+/** Beside the bridge's, which leaves it the few bytes that the path of a socket may have more. */
+export const mirrorSocket = ({ bridgeSocket }: ResourceSettings): string =>
+  bridgeSocket.replace(/(\.sock)?$/, '-mirror.sock');

@@ -8,6 +8,7 @@ import type { Catalogue, Fleet, Service } from '../fleet/fleet.js';
 import type { Rollout } from '../fleet/rollout.js';
 import type { Move } from './advance.js';
 import { judgeContract } from './agreement.js';
+import type { Difference } from './contract.js';
 import { brokenByRollout } from './depends.js';
 
 const gates: Partial<Record<Move, readonly ('contract' | 'dependants')[]>> = {
@@ -27,17 +28,25 @@ interface Passage {
   readonly acceptBreaking: boolean;
 }
 
-/** The value is what was overridden, to be kept with the rollout; empty: nothing. */
-export function passGates(passage: Passage): Outcome<string> {
+interface Passed {
+  /** How the versions differ for agents; empty where that was not asked. */
+  readonly differences: readonly Difference[];
+  /** What was overridden, to be kept with the rollout; empty: nothing. */
+  readonly accepted: string;
+}
+
+const unhindered: Passed = { differences: [], accepted: '' };
+
+export function passGates(passage: Passage): Outcome<Passed> {
   const asked = gates[passage.what] ?? [];
   const { fleet, rollout } = passage;
   const broken = asked.includes('dependants') ? brokenByRollout(fleet, rollout) : [];
-  const contract = asked.includes('contract') ? contractOf(passage) : succeeded('');
+  const contract = asked.includes('contract') ? contractOf(passage) : succeeded(unhindered);
   const problems = [...broken, ...(contract.ok ? [] : contract.problems)];
   return problems.length > 0 ? failed(...problems) : contract;
 }
 
-function contractOf({ service, rollout, acceptBreaking }: Passage): Outcome<string> {
+function contractOf({ service, rollout, acceptBreaking }: Passage): Outcome<Passed> {
   const [from, to] = [rollout.from, rollout.to].map((version) => ({
     version,
     catalogue: catalogueOf(service, version),
@@ -49,10 +58,14 @@ function contractOf({ service, rollout, acceptBreaking }: Passage): Outcome<stri
   // What was accepted at the staging need not be accepted once more at the switch.
   const isAccepted =
     acceptBreaking || (judged.accepted !== undefined && wasAccepted(rollout, judged.accepted));
-  const { refusals, accepted = '' } = judgeContract({ from, to, acceptBreaking: isAccepted });
-  return refusals.length > 0
-    ? failed(...refusals.map((words) => refusal(service.name, words)))
-    : succeeded(accepted);
+  const verdict = judgeContract({ from, to, acceptBreaking: isAccepted });
+  const { refusals, differences, accepted = '' } = verdict;
+  if (refusals.length === 0) return succeeded({ differences, accepted });
+  const all = differences.filter(({ breaking }) => breaking && !isAccepted).map(worded);
+  // The sentence names the first; the list shall be whole.
+  const others = all.filter((words) => !refusals.some((told) => told.includes(words)));
+  const list = [...refusals, ...others.map((words) => `${words}.`)];
+  return failed(...list.map((words) => refusal(service.name, words)));
 }
 
 interface Offer {
@@ -66,6 +79,8 @@ function catalogueOf({ probe, instances }: Service, version: string): Catalogue 
   const isAlone = instances.every((instance) => instance.version === version);
   return own ?? (isAlone ? probe?.catalogue : undefined);
 }
+
+const worded = ({ subject, words }: Difference): string => `${subject} ${words}`;
 
 const wasAccepted = ({ events }: Rollout, accepted: string): boolean =>
   events.some(({ why }) => why.includes(accepted));

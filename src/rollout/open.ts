@@ -1,4 +1,4 @@
-/** Which rollouts are under way: the others have ended, and only go on to say what the shares are. */
+/** Which rollouts are under way; one that has ended goes on to say what the shares are. */
 import type { Phase, Rollout } from '../fleet/rollout.js';
 
 const openPhases: ReadonlySet<Phase> = new Set(['running', 'paused', 'staged', 'switched']);

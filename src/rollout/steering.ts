@@ -6,6 +6,7 @@ import type { Outcome } from '../errors.js';
 import type { Service } from '../fleet/fleet.js';
 import type { RolloutDocument } from '../fleet/rollout.js';
 import type { Action } from './advance.js';
+import type { Difference } from './contract.js';
 import type { LaggingNode, Waiting } from './due.js';
 import type { Verdict, Window } from './judge.js';
 
@@ -41,6 +42,8 @@ export interface Proposal {
   readonly service: Service;
   readonly before: RolloutDocument | undefined;
   readonly after: RolloutDocument;
+  /** How the versions differ for agents, where traffic is to move. */
+  readonly differences: readonly Difference[];
   readonly effects: readonly ResourceEffect[];
 }
 

@@ -16,10 +16,12 @@ export function snapshotDifference(
 ): readonly ResourceDifference[] {
   const [had, has] = [before ?? emptySnapshot, after ?? emptySnapshot];
   return resourceKinds.flatMap((kind) =>
-    [...had.resources[kind].differences(has.resources[kind])].sort().map((name) => {
+    [...had.resources[kind].differences(has.resources[kind])].sort().flatMap((name) => {
       const [old, now] = [had.resources[kind].get(name), has.resources[kind].get(name)];
+      // Equal bytes may be two objects, where the snapshots have no past in common.
+      if (old?.version === now?.version) return [];
       const change = now === undefined ? 'removed' : old === undefined ? 'added' : 'changed';
-      return { kind, name, change, bytes: now?.bytes.length ?? 0 };
+      return [{ kind, name, change, bytes: now?.bytes.length ?? 0 }];
     }),
   );
 }

@@ -11,6 +11,9 @@ interface References {
   readonly assignment: string | undefined;
 }
 
+/** The one cluster of an edge's bootstrap (`envoy/edge.yaml`): always there, and never sent. */
+export const bootstrapCluster = 'mcpx_xds';
+
 const known = new WeakMap<Resource, References>();
 const none: References = { clusters: [], routes: [], secrets: [], assignment: undefined };
 
@@ -51,12 +54,14 @@ function collect(message: object): References {
   const secrets = new Set<string>();
   visit(message, (key, value) => {
     if (field(field(value, 'sds_config'), 'ads')) addText(secrets, field(value, 'name'));
-    if (key === 'cluster') addText(clusters, value);
+    // In metadata, where our own script reads it, it stands in a value of a struct.
+    if (key === 'cluster') addText(clusters, field(value, 'stringValue') ?? value);
     else if (key === 'envoy_grpc') addText(clusters, field(value, 'cluster_name'));
     else if (key === 'rds') addText(routes, field(value, 'route_config_name'));
     else if (key === 'weighted_clusters')
       for (const share of list(field(value, 'clusters'))) addText(clusters, field(share, 'name'));
   });
+  clusters.delete(bootstrapCluster);
   const sorted = (names: Set<string>) => [...names].sort();
   return {
     ...{ clusters: sorted(clusters), routes: sorted(routes), secrets: sorted(secrets) },

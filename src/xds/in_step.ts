@@ -3,7 +3,7 @@
  * the next map, and those that take the same step from the same map get the
  * same one. A thousand Envoys that hold the same cost the memory of one.
  */
-import type { PersistentMap } from '../persistent_map.js';
+import { PersistentMap } from '../persistent_map.js';
 
 interface Step {
   /** What was taken: the same object for all who take it. */
@@ -25,4 +25,20 @@ export function inStep<V>(
   const to = take();
   steps.set(from, { by, to: new WeakRef(to) });
   return to;
+}
+
+let latelyNamed: PersistentMap<true> = PersistentMap.of();
+
+/** Envoys ask for the same names, in whatever order: they share one list. */
+export function sharedNames(names: PersistentMap<true>): PersistentMap<true> {
+  if (!namesAlike(names, latelyNamed)) latelyNamed = names;
+  return latelyNamed;
+}
+
+type Named = ReadonlyMap<string, unknown>;
+
+export function namesAlike(one: Named, other: Named): boolean {
+  if (one.size !== other.size) return false;
+  for (const name of one.keys()) if (!other.has(name)) return false;
+  return true;
 }

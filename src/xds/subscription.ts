@@ -6,7 +6,7 @@
  */
 import { PersistentMap } from '../persistent_map.js';
 import type { Resource, ResourceKind, ResourceSet } from '../snapshot/snapshot.js';
-import { inStep } from './in_step.js';
+import { inStep, namesAlike, sharedNames } from './in_step.js';
 
 /** Does a response say what changed, or (of clusters and listeners) all there is? */
 export type Variant = 'incremental' | 'state of the world';
@@ -37,7 +37,6 @@ const everything = '*';
 const nothingHeld: Wish['held'] = new Map();
 const noResources: ResourceSet = PersistentMap.of();
 const noNames: PersistentMap<true> = PersistentMap.of();
-let latelyNamed = noNames;
 
 /** Envoy asks for all clusters and all listeners by naming none; other types are asked by name. */
 const wildcardByDefault: ReadonlySet<ResourceKind> = new Set(['cluster', 'listener']);
@@ -305,9 +304,7 @@ export class Subscription {
 
   #name(names: readonly string[]): void {
     const next = inStep(this.#names, names, () => this.#names.with(named(names)));
-    // Envoys name the same, in whatever order: they share one list.
-    if (!namesAlike(next, latelyNamed)) latelyNamed = next;
-    this.#names = latelyNamed;
+    this.#names = sharedNames(next);
   }
 
   #insistByClient(name: string): void {
@@ -386,12 +383,6 @@ export class Subscription {
 
 function* named(subscribe: readonly string[]): Generator<[string, true]> {
   for (const name of subscribe) if (name !== everything) yield [name, true];
-}
-
-function namesAlike(one: ReadonlyMap<string, unknown>, other: ReadonlyMap<string, unknown>) {
-  if (one.size !== other.size) return false;
-  for (const name of one.keys()) if (!other.has(name)) return false;
-  return true;
 }
 
 const unknownBytes = Buffer.alloc(0);

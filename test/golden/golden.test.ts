@@ -1,5 +1,5 @@
 /**
- * A folder a case: `in/` (services.yaml, mcpx.yaml) and `edge/` (what an edge
+ * A folder a case: `in/` (services.yaml, mcpx.yaml, rollouts.yaml) and `edge/` (what an edge
  * Envoy gets, one file a resource type, secrets aside: they belong in no
  * file). `npm run goldens` renews them.
  */
@@ -9,9 +9,11 @@ import { expect } from 'chai';
 import { parse, stringify } from 'yaml';
 import { readConfig, type Config } from '../../src/config.js';
 import { emptyFleet, type Registration } from '../../src/fleet/fleet.js';
+import type { RolloutDocument } from '../../src/fleet/rollout.js';
 import { packageFile } from '../../src/package_file.js';
 import { decode } from '../../src/protos.js';
 import { decodeRegistration } from '../../src/registry/decode.js';
+import { rolloutEntry } from '../../src/registry/rollouts.js';
 import { translate } from '../../src/translate.js';
 import { report } from '../unit/fleet/registered.js';
 
@@ -47,8 +49,9 @@ function renderCase(folderIn: string): Rendered {
   const { services } = parse(readFileSync(join(folderIn, 'services.yaml'), 'utf8')) as {
     services: Record<string, unknown>[];
   };
+  const rollouts = caseRollouts(folderIn);
   const { snapshot, problems } = translate({
-    reports: [report('file', services.map(decoded))],
+    reports: [{ ...report('file', services.map(decoded)), rollouts }],
     probes: new Map(),
     settings,
     previous: { fleet: emptyFleet, snapshot: undefined },
@@ -59,6 +62,24 @@ function renderCase(folderIn: string): Rendered {
     return [kind, stringify(resources.map(({ bytes }) => decode(messages[kind], bytes)))] as const;
   });
   return Object.fromEntries(texts) as Rendered;
+}
+
+/** Service → its rollout. */
+function caseRollouts(folderIn: string): ReadonlyMap<string, RolloutDocument> {
+  const file = join(folderIn, 'rollouts.yaml');
+  if (!existsSync(file)) return new Map();
+  const documents = parse(readFileSync(file, 'utf8')) as Record<string, { earlier?: object[] }>;
+  return new Map(
+    Object.entries(documents).map(([service, { earlier = [], ...fields }]) => {
+      const current = { service, ...fields };
+      // Of an earlier one only what differs is written.
+      const before = earlier.map((each) => ({ ...current, ...each }));
+      const text = JSON.stringify({ current, earlier: before });
+      const read = rolloutEntry({ service, text, source: 'file' }).decode();
+      if (!read.ok) throw new Error(JSON.stringify(read.problems));
+      return [service, read.value.value];
+    }),
+  );
 }
 
 /** Paths of this machine do not belong in a golden. */

@@ -1,9 +1,9 @@
 /**
  * A real MCP server on the official SDK, as a process of its own. By variables:
  * PORT; ERA (`modern`, `legacy`: with sessions, `dual`: both, legacy stateless);
- * NAME, answered by `whoami`; MCP_PATH; TOOLS: how many numbered tools more;
- * STATUS: answer every POST with this HTTP status instead; TTL_MS: how long its
- * lists may be believed.
+ * NAME; ANSWER, given by `whoami`; MCP_PATH; TOOLS: how many numbered tools more;
+ * STATUS: answer every POST with this HTTP status instead; FAULTY: `whoami`
+ * answers with `isError`; TTL_MS: how long its lists may be believed.
  */
 import { randomUUID } from 'node:crypto';
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
@@ -14,8 +14,10 @@ import { cacheHints, registerGrowth } from './reference_growth.js';
 import { offered, registerOffer } from './reference_offer.js';
 
 const { PORT = '0', ERA = 'dual', NAME = 'reference', MCP_PATH = '/mcp' } = process.env;
+const answer = process.env['ANSWER'] ?? NAME;
 const numbered = Number(process.env['TOOLS'] ?? 0);
 const failing = Number(process.env['STATUS'] ?? 0);
+const faulty = Boolean(process.env['FAULTY']);
 const hints = cacheHints(Number(process.env['TTL_MS'] ?? 0));
 
 function makeServer(): McpServer {
@@ -26,7 +28,7 @@ function makeServer(): McpServer {
   server.registerTool(
     'whoami',
     { description: 'The name of this server.', inputSchema: z.object({}) },
-    () => text(NAME),
+    () => ({ ...text(answer), ...(faulty && { isError: true }) }),
   );
   server.registerTool(
     'count',

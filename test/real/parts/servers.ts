@@ -20,6 +20,10 @@ export interface ReferenceOptions {
   /** Answers everything with this HTTP status. */
   readonly status?: number;
   readonly port?: number;
+  /** What `whoami` answers; its name unless given. */
+  readonly answer?: string;
+  /** Whether `whoami` answers with `isError`. */
+  readonly faulty?: boolean;
   /** How long its lists may be believed; modern only. */
   readonly ttlMs?: number;
 }
@@ -37,6 +41,8 @@ export async function startServer(options: ReferenceOptions = {}): Promise<Refer
       MCP_PATH: path,
       TOOLS: String(tools),
       STATUS: String(status),
+      ANSWER: options.answer ?? name,
+      FAULTY: options.faulty === true ? '1' : '',
       TTL_MS: String(options.ttlMs ?? 0),
     },
     stdio: ['ignore', 'pipe', 'inherit'],

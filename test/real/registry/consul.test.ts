@@ -35,14 +35,15 @@ describe('Consul as a registry', function () {
     open = [];
     for (const id of ['claims-1', 'claims-2', 'plain'])
       await consul.deregister(id).catch(() => undefined);
-    await kv.del({ key: 'mcpx/', recurse: true });
+    for (const key of ['mcpx/', 'mcpx-staging/']) await kv.del({ key, recurse: true });
   });
 
-  function registry(): Registry {
+  function registry(environment?: string): Registry {
     const created = createConsulRegistry({
       address: consul.address,
       token: '',
       datacenter: '',
+      environment,
       allowedTargets: anyTarget,
       log: silentLog,
     });
@@ -68,6 +69,22 @@ describe('Consul as a registry', function () {
       passing: true,
     });
     await seen.hearing.when(({ state }) => state === 'heard');
+  });
+
+  it('keeps an environment apart: it has a tag and a folder of its own', async () => {
+    await consul.register(service());
+    await consul.register(service({ ID: 'claims-2', Tags: ['mcp-staging', 'pii'], Port: 3001 }));
+    const staging = registry('staging');
+    const [here, there] = [watching(registry()), watching(staging)];
+    const report = await there.report(holds('claims-2'));
+    expect(instance(report, 'claims-2')?.tags).to.deep.equal(['pii']);
+    await here.report(holds('claims-1'));
+    const url = 'http://10.0.0.9:3000/mcp';
+    const put = await staging.put({ name: 'policies', version: '1.0.0', url });
+    expect(put.ok).to.equal(true);
+    await there.report(holds('claims-2', '10.0.0.9:3000'));
+    expect(await kv.get({ key: 'mcpx-staging/instances/', recurse: true })).to.have.length(1);
+    expect(here.reports.at(-1)?.registrations.map(({ id }) => id)).to.deep.equal(['claims-1']);
   });
 
   it('hears a service come and go', async () => {

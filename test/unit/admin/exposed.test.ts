@@ -87,7 +87,12 @@ describe('the stream of exposed services', () => {
       closing: new AbortController().signal,
       keepAliveMs: 5,
     });
-    const answer = await route!.handle({ params: {}, query: { watch: 'true' }, body: {} });
+    const answer = await route!.handle({
+      params: {},
+      query: { watch: 'true' },
+      user: 'ana',
+      body: {},
+    });
     if (!('content' in answer) || typeof answer.content === 'string') throw new Error('no stream');
     const lines: string[] = [];
     for await (const line of answer.content) {

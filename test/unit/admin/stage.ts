@@ -4,6 +4,7 @@ import { failed, problem, succeeded, type Outcome, type Problem } from '../../..
 import { startAdmin, type Admin } from '../../../src/admin/admin.js';
 import type { KindStatus, NodeStatus } from '../../../src/xds/nodes.js';
 import type { AdminState } from '../../../src/admin/state.js';
+import { fleetWith } from '../../../src/fleet/changes.js';
 import type { BeliefStatus, Removal } from '../../../src/fleet/beliefs.js';
 import { emptyFleet } from '../../../src/fleet/fleet.js';
 import type {
@@ -13,11 +14,15 @@ import type {
   Service,
   SourceName,
 } from '../../../src/fleet/fleet.js';
+import type { RolloutDocument } from '../../../src/fleet/rollout.js';
 import { Latest } from '../../../src/latest.js';
 import { silentLog } from '../../../src/log.js';
 import { createMetrics } from '../../../src/metrics.js';
 import { decodeRegistration } from '../../../src/registry/decode.js';
 import type { Hearing, Registry, Written } from '../../../src/registry/registry.js';
+import type { Signals } from '../../../src/rollout/judge.js';
+import { Rollouts } from '../../../src/rollouts.js';
+import { anySettings } from '../rollouts/stage.js';
 import { catalogueOf, registration, serviceOf as mergedService } from '../fleet/registered.js';
 
 /** Keeps registrations in memory and shows them in the fleet at once. */
@@ -63,8 +68,19 @@ class MemoryRegistry implements Registry {
     return Promise.resolve(succeeded(gone.map(({ id }) => id)));
   }
 
-  keepRollout(): Promise<Outcome<void>> {
-    return Promise.resolve(succeeded(undefined));
+  async keepRollout(
+    document: RolloutDocument,
+    expected: RolloutDocument | undefined,
+  ): Promise<Outcome<void>> {
+    if (this.refusal instanceof Error) throw this.refusal;
+    await Promise.resolve();
+    const { services } = this.fleet.value;
+    const service = services.find(({ name }) => name === document.current.service);
+    if (!service || service.rollout?.document !== expected)
+      return failed(problem('write_conflict', {}, 'Somebody else changed it in between.'));
+    const next: Service = { ...service, rollout: { source: this.source, document } };
+    this.fleet.set(fleetWith(this.fleet.value, new Map([[service.name, next]])));
+    return succeeded(undefined);
   }
 
   close(): Promise<void> {
@@ -136,6 +152,8 @@ type Stage = AdminState & {
   readonly heldNow: Latest<BeliefStatus['held']>;
   /** What was announced to be removed. */
   readonly announced: Removal[];
+  /** What agents felt, by version. */
+  readonly signalsNow: Map<string, Signals>;
 };
 
 export function stateOf(services: readonly Service[] = []): Stage {
@@ -145,7 +163,20 @@ export function stateOf(services: readonly Service[] = []): Stage {
   const nodesNow = new Latest<readonly NodeStatus[]>([]);
   const heldNow = new Latest<BeliefStatus['held']>(undefined);
   const announced: Removal[] = [];
+  const signalsNow = new Map<string, Signals>();
+  const hearing = new Latest<ReadonlyMap<SourceName, Hearing>>(
+    new Map([['file', { state: 'heard' }]]),
+  );
+  const registries = new Map([['file' as const, registry]]);
+  const rollouts = new Rollouts({
+    ...{ fleet, hearing, registries, write: 'file', settings: anySettings(), log: silentLog },
+    lagging: () => [],
+    signals: (_, version) => signalsNow.get(version),
+    clock: { now: () => Date.UTC(2026, 0, 2, 3, 4, 5) },
+  });
+  steering.push(rollouts);
   return {
+    ...{ signalsNow, rollouts },
     problemsNow,
     nodesNow,
     heldNow,
@@ -164,9 +195,9 @@ export function stateOf(services: readonly Service[] = []): Stage {
     plan: () => undefined,
     fleet,
     registry,
-    hearing: new Latest<ReadonlyMap<SourceName, Hearing>>(new Map([['file', { state: 'heard' }]])),
+    hearing,
     stale: new Latest(false),
-    registries: new Map([['file', registry]]),
+    registries,
     write: 'file',
     metrics: createMetrics(),
     version: '0.1.0',
@@ -174,6 +205,7 @@ export function stateOf(services: readonly Service[] = []): Stage {
 }
 
 const running: Admin[] = [];
+const steering: Rollouts[] = [];
 
 /** The URL it answers at. */
 export async function startOn(state: AdminState): Promise<string> {
@@ -186,4 +218,5 @@ export async function startOn(state: AdminState): Promise<string> {
 /** Ends every API a test has started. */
 export async function stopAll(): Promise<void> {
   await Promise.all(running.splice(0).map((admin) => admin.close()));
+  await Promise.all(steering.splice(0).map((rollouts) => rollouts.close()));
 }

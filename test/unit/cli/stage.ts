@@ -18,6 +18,7 @@ export interface Setting {
   readonly input?: string;
   readonly colours?: boolean;
   readonly cwd?: string;
+  readonly redraw?: (text: string) => void;
 }
 
 const notWired = () => Promise.reject(new Error('this action is not part of the test'));
@@ -42,6 +43,7 @@ export async function mcpx(words: readonly string[], setting: Setting = {}): Pro
     terminal: {
       out: (text) => out.push(text),
       err: (text) => err.push(text),
+      ...(setting.redraw && { redraw: setting.redraw }),
       readInput: () => Promise.resolve(setting.input ?? ''),
       colours: pico.createColors(setting.colours ?? false),
       env: setting.env ?? {},

@@ -52,6 +52,19 @@ describe('the configuration', () => {
     expect([gateway.host, gateway.port, admin.port]).to.deep.equal(['10.0.0.1', 83, 92]);
   });
 
+  it('keeps an environment apart in every registry and in the data folder', () => {
+    write({ registry: { file: 'services.yaml', consul: {}, etcd: {} } });
+    const { data, registry } = read({ cwd, flags: { environment: 'staging' } });
+    expect(data).to.equal(join(cwd, '.mcpx', 'staging'));
+    expect(registry.file).to.equal(join(cwd, 'services.staging.yaml'));
+    expect(registry.etcd?.prefix).to.equal('/mcpx-staging');
+    const bare = read({ cwd: nowhere, env: { MCPX_ENVIRONMENT: 'staging' } });
+    expect(bare.registry.file).to.match(/\.mcpx\/staging\/services\.staging\.yaml$/);
+    expect(complaints({ cwd, flags: { environment: 'Not/one' } })).to.deep.equal([
+      'environment | environment: must be a name such as staging.',
+    ]);
+  });
+
   it('makes paths absolute from the working folder', () => {
     write({ data: 'kept', registry: { file: 'fleet/services.yaml' } });
     const config = read({ cwd });

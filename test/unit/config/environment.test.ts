@@ -14,6 +14,8 @@ const inherited = (config: Config) => read({}, environmentOf(config), '/nonexist
 
 /** Every setting there is, none of them at its default. */
 const everything = {
+  environment: 'staging',
+  environments: { production: { admin: 'http://10.0.0.7:8081' } },
   data: '/var/lib/mcpx',
   registry: {
     file: '/etc/mcpx/services.yaml',

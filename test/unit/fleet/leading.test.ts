@@ -26,7 +26,7 @@ describe('the version that speaks for a service', () => {
   });
 
   for (const phase of ['running', 'paused', 'staged', 'aborted', 'rolled_back'] as const)
-    it(`is the old one while a rollout is ${phase}: agents see no tool they cannot count on`, () => {
+    it(`is the old one while a rollout is ${phase}: agents see what they can count on`, () => {
       expect(toolsIn(phase)).to.deep.equal(['look']);
       expect(fleetIn(phase).services[0]?.era).to.equal('legacy');
     });

@@ -7,7 +7,7 @@ const change = fc.tuple(name, fc.option(fc.integer(), { nil: undefined }));
 const steps = fc.array(fc.array(change, { maxLength: 30 }), { maxLength: 20 });
 
 describe('a persistent map', () => {
-  it('holds what a plain map does after the same changes, and earlier ones stay as they were', () => {
+  it('holds what a plain map would, and earlier ones stay as they were', () => {
     fc.assert(
       fc.property(steps, (all) => {
         const plain = new Map<string, number>();

@@ -28,6 +28,8 @@ describe('a rollout in the loop', () => {
     const { fleet, hearing } = stage.pipeline;
     const keepRollout = (next: RolloutDocument) => {
       written.push(next);
+      const kept = new Map([['claims', next]]);
+      stage.registry('consul').reports(instances, { rollouts: kept });
       return Promise.resolve(succeeded(undefined));
     };
     rollouts = new Rollouts({

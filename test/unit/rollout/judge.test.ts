@@ -101,7 +101,7 @@ describe('the judge finds what is wrong', () => {
     [0.25, 600],
     [0.5, 800],
   ] as const)
-    it(`5 % errors where 1 % is allowed, at ${share * 100} %, within ${within} of its calls`, () => {
+    it(`5 % errors against 1 % allowed, at ${share * 100} %, within ${within} of its calls`, () => {
       const trial = { share, next: faulty, every: 20 / share, looks: 60 };
       expect(caught(trials(200, 1, trial), within)).to.be.at.least(0.95);
     }).timeout(60_000);
@@ -124,7 +124,7 @@ describe('the judge finds what is wrong', () => {
 
   for (const errors of [0.3, 0.5, 1])
     for (const share of [0.05, 0.25, 0.5])
-      it(`a disaster of ${errors * 100} % errors at ${share * 100} % within 50 of its calls`, () => {
+      it(`${errors * 100} % errors at ${share * 100} %, a disaster, within 50 of its calls`, () => {
         const trial = { share, next: bad({ errors }), every: 5 / share, looks: 30 };
         const seen = trials(200, 4, trial);
         expect(caught(seen, 50)).to.be.at.least(0.95);
@@ -139,10 +139,18 @@ describe('the judge finds what is wrong', () => {
   });
 });
 
+describe('a disaster with few calls in the last seconds', () => {
+  it('is found in the whole step', () => {
+    const step = windowOf(signals(40, 20));
+    const recent = windowOf(signals(5, 0), signals(50));
+    expect(judge(step, limits, { recent }).kind).to.equal('disaster');
+  });
+});
+
 describe('what both versions suffer', () => {
   for (const errors of [0.2, 0.5, 1])
     for (const share of [0.05, 0.5, 0.7])
-      it(`${errors * 100} % errors of both is not blamed on the new one at ${share * 100} %`, () => {
+      it(`${errors * 100} % errors of both are not blamed on the new at ${share * 100} %`, () => {
         const failing = { ...healthy, errors };
         const trial = { share, old: failing, next: failing, every: 10 / share, looks: 50 };
         expect(caught(trials(200, 5, trial))).to.be.at.most(0.05);

@@ -1,0 +1,117 @@
+/** Rollouts → what the API shows of them. */
+import { rcompare } from 'semver';
+import type { z } from 'zod';
+import type { Service } from '../fleet/fleet.js';
+import type { Rollout, RolloutDocument } from '../fleet/rollout.js';
+import { failureKinds, type Signals } from '../rollout/judge.js';
+import { quantile } from '../rollout/latency.js';
+import { isOpen } from '../rollout/open.js';
+import { sharesByWeight, sharesOf } from '../rollout/shares.js';
+import type { Proposal, RolloutStatus } from '../rollout/steering.js';
+import type { rollout, rolloutPlan, rolloutStatus } from './rollout_schemas.js';
+
+type RolloutView = z.infer<typeof rollout>;
+type StatusView = z.infer<typeof rolloutStatus>;
+type VersionView = StatusView['versions'][number];
+type PlanView = z.infer<typeof rolloutPlan>;
+
+const dateOf = (at: number): string => new Date(at).toISOString();
+
+function rolloutView({ events, limits, stepSince, ...rest }: Rollout): RolloutView {
+  const { id, kind, from, to, phase, steps, step, everyMs, match, mirror } = rest;
+  return {
+    ...{ id, kind, from, to, phase, steps: [...steps], step, everyMs, mirror },
+    stepSince: dateOf(stepSince),
+    ...(limits && {
+      limits: {
+        maxErrorRate: limits.maxErrorRate,
+        maxP99: limits.maxP99Increase,
+        minCalls: limits.minCalls,
+      },
+    }),
+    match: match.map((rule) => ({ ...rule })),
+    events: events.map(({ at, from: before, ...event }) => ({
+      ...{ at: dateOf(at), ...event },
+      ...(before !== undefined && { from: before }),
+    })),
+  };
+}
+
+export const historyOf = ({ current, earlier }: RolloutDocument): RolloutView[] =>
+  [current, ...earlier].map(rolloutView);
+
+export function statusView(status: RolloutStatus): StatusView {
+  const { service, document, verdict, next, lagging } = status;
+  const againInMs = 'againIn' in next ? next.againIn : undefined;
+  return {
+    service: service.name,
+    rollout: rolloutView(document.current),
+    open: isOpen(document.current),
+    versions: versionViews(status),
+    ...(verdict && { verdict }),
+    next: {
+      ...{ what: next.what, why: next.why },
+      ...(againInMs !== undefined && { againInMs: Math.ceil(againInMs) }),
+    },
+    lagging: lagging.map(({ node, refused }) => ({ node, refused })),
+  };
+}
+
+function versionViews({ service, document, window }: RolloutStatus): VersionView[] {
+  const { from, to } = document.current;
+  const shares = sharesNow(service, document);
+  const present = service.instances.map(({ version }) => version);
+  const others = [...new Set(present)].filter((each) => each !== from && each !== to);
+  const felt = new Map(window && [[from, window.old] as const, [to, window.new] as const]);
+  return [from, to, ...others.sort(rcompare)].map((version) => {
+    const own = service.instances.filter((instance) => instance.version === version);
+    const signals = felt.get(version);
+    return {
+      ...{ version, share: shares.get(version) ?? 0 },
+      instances: { passing: own.filter(({ passing }) => passing).length, total: own.length },
+      ...(signals && { signals: signalsView(signals) }),
+    };
+  });
+}
+
+function sharesNow(
+  service: Service,
+  document: RolloutDocument | undefined,
+): ReadonlyMap<string, number> {
+  return sharesOf(service, document?.current) ?? sharesByWeight(service.instances);
+}
+
+function signalsView({ calls, failures, latency }: Signals): VersionView['signals'] {
+  const p99 = quantile(latency, 0.99);
+  const failed = failureKinds.reduce((sum, kind) => sum + failures[kind], 0);
+  return {
+    ...{ calls, failed, failures: { ...failures } },
+    ...(p99 !== undefined && { p99Ms: Math.round(p99 * 10) / 10 }),
+  };
+}
+
+interface Told {
+  readonly nodes: readonly string[];
+  readonly dryRun: boolean;
+}
+
+export function planView(proposal: Proposal, { nodes, dryRun }: Told): PlanView {
+  const { service, before, after, differences, effects } = proposal;
+  const { kind, from, to, phase, events } = after.current;
+  const { what, why = '' } = events.at(-1) ?? {};
+  const [old, next] = [sharesNow(service, before), sharesNow(service, after)];
+  const seen = before?.current;
+  const earlier = before?.current.id === after.current.id ? before.current.phase : undefined;
+  return {
+    ...{ service: service.name, dryRun, what: what ?? '', kind, from, to },
+    phase: { ...(earlier && { from: earlier }), to: phase },
+    shares: [...new Set([from, to, ...old.keys(), ...next.keys()])].map((version) => ({
+      ...{ version, from: old.get(version) ?? 0, to: next.get(version) ?? 0 },
+    })),
+    nodes: [...nodes],
+    differences: differences.map(({ subject, words, breaking }) => ({ subject, words, breaking })),
+    resources: effects.map((effect) => ({ ...effect })),
+    why,
+    ...(seen && { seen: { id: seen.id, phase: seen.phase, step: seen.step } }),
+  };
+}

@@ -1,0 +1,73 @@
+/** The flags of rollouts as people write them → the fields of the API. */
+import { z } from 'zod';
+import { wrongUsage } from './failure.js';
+
+const given = z.object({
+  to: z.string().optional(),
+  from: z.string().optional(),
+  steps: z.string().optional(),
+  every: z.string().optional(),
+  maxErrorRate: z.string().optional(),
+  maxP99: z.string().optional(),
+  minCalls: z.string().optional(),
+  match: z.array(z.string()).optional(),
+  mirror: z.string().optional(),
+  acceptBreaking: z.boolean().optional(),
+  why: z.string().optional(),
+});
+
+type Fields = Readonly<Record<string, unknown>>;
+
+/** The body that begins a rollout; what was not given is left to the control plane. */
+export function orderFrom(kind: 'canary' | 'bluegreen', options: Fields): Fields {
+  const flags = given.parse(options);
+  if (flags.to === undefined) throw wrongUsage('Give --to VERSION: the one that is to serve.');
+  const { steps, every, maxErrorRate, maxP99, minCalls, match, mirror, ...rest } = flags;
+  if (every !== undefined && !/^\d+(\.\d+)?(ms|s|m|h)$/.test(every))
+    throw wrongUsage(`--every must be a duration such as 30s, 10m or 1h, not ${every}.`);
+  const fields = {
+    ...{ kind, ...rest, every },
+    steps: steps?.split(',').map(stepIn),
+    maxErrorRate: share('--max-error-rate', maxErrorRate),
+    maxP99: share('--max-p99', maxP99?.replace(/^\+/, '')),
+    minCalls: minCalls === undefined ? undefined : wholeNumber('--min-calls', minCalls),
+    match: match?.map(ruleIn),
+    mirror: mirror === undefined ? undefined : percentIn('--mirror', mirror),
+  };
+  return Object.fromEntries(Object.entries(fields).filter(([, value]) => value !== undefined));
+}
+
+function stepIn(text: string): number {
+  const figure = /^\s*(\d+)\s?%?\s*$/.exec(text)?.[1];
+  if (figure === undefined)
+    throw wrongUsage(`--steps must be whole percents such as 5,25,50,100; one is "${text}".`);
+  return Number(figure);
+}
+
+/** `1%` → 1. */
+function percentIn(flag: string, text: string): number {
+  const figure = /^(\d+(?:\.\d+)?)\s?%$/.exec(text)?.[1];
+  if (figure === undefined)
+    throw wrongUsage(`${flag} must be given in percent, such as 5%, not ${text}.`);
+  return Number(figure);
+}
+
+/** `1%` → 0.01. */
+const share = (flag: string, text: string | undefined): number | undefined =>
+  // Divided, not multiplied: 0.01 * 29 is not 0.29.
+  text === undefined ? undefined : percentIn(flag, text) / 100;
+
+function wholeNumber(flag: string, text: string): number {
+  if (!/^\d+$/.test(text)) throw wrongUsage(`${flag} must be a whole number, not ${text}.`);
+  return Number(text);
+}
+
+/** `header:x-team=qa`. */
+function ruleIn(text: string): { readonly header: string; readonly value: string } {
+  const [, header, value] = /^header:([^=\s]+)=(.+)$/.exec(text) ?? [];
+  if (header !== undefined && value !== undefined) return { header, value };
+  const reason = text.startsWith('principal')
+    ? 'callers have no principals in this version'
+    : `not ${text}`;
+  throw wrongUsage(`--match must be a header and its value, header:x-team=qa; ${reason}.`);
+}
