@@ -21,13 +21,15 @@ export interface Terminal {
 /** The terminal this process was started on. Colours only where a person looks. */
 export function processTerminal(): Terminal {
   const { stdout, stderr, env } = process;
-  const plain = env['NO_COLOR'] !== undefined && env['NO_COLOR'] !== '';
+  // A boolean: for undefined, as isTTY is of a pipe, the library would go by FORCE_COLOR.
+  const seen = Boolean(stdout.isTTY && stderr.isTTY);
+  const plain = (env['NO_COLOR'] ?? '') !== '';
   return {
     out: (text) => stdout.write(`${text}\n`),
     err: (text) => stderr.write(`${text}\n`),
     readInput,
     ...(stdout.isTTY && { redraw: redrawOn(stdout) }),
-    colours: pico.createColors(stdout.isTTY && stderr.isTTY && !plain),
+    colours: pico.createColors(seen && !plain),
     env,
     cwd: process.cwd(),
   };
