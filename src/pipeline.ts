@@ -12,13 +12,14 @@ import { isDeepStrictEqual } from 'node:util';
 import { systemClock } from './clock.js';
 import { problem, reasonOf, type Problem } from './errors.js';
 import { Beliefs, type BeliefStatus, type Removal } from './fleet/beliefs.js';
-import { fleetChanges } from './fleet/changes.js';
+import { fleetChanges, type ServiceChange } from './fleet/changes.js';
 import {
   emptyFleet,
   type Fleet,
   type ProbeReport,
   type ProbeResult,
   type Registration,
+  type Service,
   type SourceName,
 } from './fleet/fleet.js';
 import type { Registered } from './fleet/merge.js';
@@ -211,8 +212,9 @@ export class Pipeline {
       this.#translated = reports;
       this.fleet.set(translated.fleet);
       this.snapshot.set(translated.snapshot);
-      this.#count(translated.fleet);
-      this.#forgetProbes(previous.fleet, translated.fleet);
+      const changes = fleetChanges(previous.fleet, translated.fleet);
+      this.#count(changes);
+      this.#forgetProbes(changes);
       const kept = new Map(reports.map((report) => [report.source, report]));
       store.keep({ reports: kept, probes: this.#probes });
     } catch (error) {
@@ -254,16 +256,18 @@ export class Pipeline {
     for (const { code } of problems) this.parts.metrics.problems.inc({ code });
   }
 
-  #count({ services }: Fleet): void {
-    this.parts.metrics.services.set(services.length);
-    this.parts.metrics.instances.set(
-      services.reduce((sum, { instances }) => sum + instances.length, 0),
-    );
+  #count(changes: readonly ServiceChange[]): void {
+    const { services, instances } = this.parts.metrics;
+    const sizeOf = (service: Service | undefined) => service?.instances.length ?? 0;
+    for (const { before, after } of changes) {
+      services.inc(Number(after !== undefined) - Number(before !== undefined));
+      instances.inc(sizeOf(after) - sizeOf(before));
+    }
   }
 
   /** So that a name registered anew years later is not greeted with an old catalogue. */
-  #forgetProbes(previous: Fleet, fleet: Fleet): void {
-    const gone = fleetChanges(previous, fleet).filter(({ after }) => after === undefined);
+  #forgetProbes(changes: readonly ServiceChange[]): void {
+    const gone = changes.filter(({ after }) => after === undefined);
     this.#probes = this.#probes.with(gone.map(({ name }) => [name, undefined]));
   }
 }

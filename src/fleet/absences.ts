@@ -5,7 +5,7 @@
  * served, until the registry has said the same for a while, or an operator accepts it.
  */
 import type { Registration } from './fleet.js';
-import { replaced } from './groups.js';
+import type { Groups } from './groups.js';
 
 export interface LossLimits {
   /** 0 … 1: a loss of more than this share is held back; at 1 one that leaves nothing. */
@@ -68,19 +68,22 @@ export class Absences {
   }
 
   /** Takes note of what came and went from one report to the next. */
-  follow(before: readonly Registration[], after: readonly Registration[], now: number): void {
-    this.#counts = this.#counts.filter(({ named }) => named > before.length);
-    this.#counts.push({ named: before.length, until: now });
-    const { gone, added } = replaced(before, after);
-    const services = new Set(gone.map(({ name }) => name));
-    // Whatever its id: who changes ids may register under the new ones first.
-    const named = new Set(after.filter(({ name }) => services.has(name)).map(addressOf));
-    for (const registration of gone) {
-      const address = addressOf(registration);
-      if (named.has(address) || this.#wasAnnounced(registration, now)) continue;
-      this.#absent.set(address, { registration, since: now, state: 'unjudged' });
+  follow(before: Groups, after: Groups, now: number): void {
+    const count = before.registrations.length;
+    this.#counts = this.#counts.filter(({ named }) => named > count);
+    this.#counts.push({ named: count, until: now });
+    for (const service of after.touched) {
+      const [earlier, present] = [before.of(service), after.of(service)];
+      // Whatever its id: who changes ids may register under the new ones first.
+      const named = new Set(present.map(addressOf));
+      for (const registration of earlier) {
+        const address = addressOf(registration);
+        if (present.includes(registration) || named.has(address)) continue;
+        if (this.#wasAnnounced(registration, now)) continue;
+        this.#absent.set(address, { registration, since: now, state: 'unjudged' });
+      }
+      for (const address of named) this.#absent.delete(address);
     }
-    for (const registration of added) this.#absent.delete(addressOf(registration));
   }
 
   /** Decides about all that is missing; only of a registry that is heard. */

@@ -6,6 +6,7 @@
 import { differences } from '../persistent_map.js';
 import { Absences, type LossLimits } from './absences.js';
 import type { PolicyOverride, Registration } from './fleet.js';
+import { noGroups, regrouped, type Groups } from './groups.js';
 import type { Registered } from './merge.js';
 import type { RolloutDocument } from './rollout.js';
 
@@ -27,6 +28,8 @@ export class Belief {
   #newest: Registered | undefined;
   /** The report that the absences were last brought up to. */
   #followed: Registered | undefined;
+  /** What that report names. */
+  #groups: Groups;
   #believed: Registered | undefined;
   #held: Held | undefined;
   #state: HearingState = 'connecting';
@@ -40,6 +43,7 @@ export class Belief {
     this.#absences = new Absences(limits);
     this.#believed = kept;
     this.#followed = kept;
+    this.#groups = regrouped(noGroups, kept?.registrations ?? []);
     this.#wasLost = kept !== undefined;
   }
 
@@ -114,8 +118,10 @@ export class Belief {
     const before = this.#followed;
     if (before === newest) return;
     this.#followed = newest;
+    const named = this.#groups;
+    this.#groups = regrouped(named, newest.registrations);
     if (before === undefined) return;
-    this.#absences.follow(before.registrations, newest.registrations, now);
+    this.#absences.follow(named, this.#groups, now);
     followLost(this.#lostPolicies, before.policies, newest.policies);
     followLost(this.#lostRollouts, before.rollouts, newest.rollouts);
   }

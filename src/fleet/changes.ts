@@ -3,6 +3,7 @@
  * the same object, so looking for what changed reads no service that did not.
  */
 import type { Fleet, Service } from './fleet.js';
+import { remembered } from './step.js';
 
 export interface ServiceChange {
   readonly name: string;
@@ -12,11 +13,18 @@ export interface ServiceChange {
   readonly after: Service | undefined;
 }
 
-export function fleetChanges(before: Fleet, after: Fleet): readonly ServiceChange[] {
+export const fleetChanges = remembered(changesBetween);
+
+function changesBetween(before: Fleet, after: Fleet): readonly ServiceChange[] {
+  if (before === after) return [];
   const changes: ServiceChange[] = [];
   let at = 0;
   for (const service of after.services) {
     let earlier = before.services[at];
+    if (earlier === service) {
+      at++;
+      continue;
+    }
     while (earlier !== service && earlier !== undefined && earlier.name < service.name) {
       changes.push({ name: earlier.name, before: earlier, after: undefined });
       earlier = before.services[++at];
@@ -45,7 +53,7 @@ export function fleetWith(
     parts.push(services.slice(taken, at), service ? [service] : []);
     taken = services[at]?.name === name ? at + 1 : at;
   }
-  return { services: [...parts.flat(), ...services.slice(taken)] };
+  return { services: ([] as Service[]).concat(...parts, services.slice(taken)) };
 }
 
 export function serviceNamed({ services }: Fleet, name: string): Service | undefined {

@@ -4,6 +4,7 @@
  */
 import { PersistentMap } from '../persistent_map.js';
 import type { Registration } from './fleet.js';
+import { remembered } from './step.js';
 
 export interface Groups {
   /** Sorted by id. */
@@ -46,8 +47,10 @@ export function regrouped(before: Groups, registrations: readonly Registration[]
 const byId = ({ id: one }: Registration, { id: other }: Registration) =>
   one < other ? -1 : one > other ? 1 : 0;
 
+type Registrations = readonly Registration[];
+
 /** What one list has and the other has not, between what both begin and end with. */
-export function replaced<T>(before: readonly T[], after: readonly T[]) {
+function difference(before: Registrations, after: Registrations) {
   const shorter = Math.min(before.length, after.length);
   let start = 0;
   while (start < shorter && before[start] === after[start]) start++;
@@ -58,3 +61,5 @@ export function replaced<T>(before: readonly T[], after: readonly T[]) {
   const added = after.slice(start, after.length - end).filter((each) => !gone.delete(each));
   return { gone: [...gone], added };
 }
+
+const replaced = remembered(difference);

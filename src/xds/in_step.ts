@@ -31,7 +31,10 @@ let latelyNamed: PersistentMap<true> = PersistentMap.of();
 
 /** Envoys ask for the same names, in whatever order: they share one list. */
 export function sharedNames(names: PersistentMap<true>): PersistentMap<true> {
-  if (!namesAlike(names, latelyNamed)) latelyNamed = names;
+  const isAlike = names.isAkinTo(latelyNamed)
+    ? names.differences(latelyNamed).length === 0
+    : namesAlike(names, latelyNamed);
+  if (!isAlike) latelyNamed = names;
   return latelyNamed;
 }
 
