@@ -53,6 +53,42 @@ const registrySchema = z.strictObject({
     .prefault({}),
 });
 
+const duration = z.string().regex(/^\d+(ms|s|m|h)$/, 'must be a duration such as 30s or 24h');
+/** Of a PEM file, or the empty text where there is none. */
+const file = z.string().default('');
+
+const identitySchema = z.strictObject({
+  mode: z
+    .enum(['auto', 'mutual', 'off'])
+    .default('auto')
+    .describe('auto: mutual TLS where xds.host listens beyond this machine'),
+  trustDomain: z
+    .string()
+    .regex(/^[a-z0-9]([a-z0-9._-]*[a-z0-9])?$/, 'must be a trust domain such as example.org')
+    .default('mcpx'),
+  life: duration.default('24h').describe('of a certificate; renewed before half of it is over'),
+  authority: z
+    .strictObject({ certificate: file, key: file })
+    .prefault({})
+    .describe('files of the built-in authority; empty: made in the data folder'),
+  issuer: z
+    .enum(['builtin', 'files', 'consul', 'vault'])
+    .default('builtin')
+    .describe('who signs for workloads'),
+  files: z
+    .strictObject({ folder: z.string().default('').describe('NAME.pem, NAME-key.pem, roots.pem') })
+    .prefault({}),
+  vault: z
+    .strictObject({
+      address: z.url({ protocol: /^https?$/ }).default('http://127.0.0.1:8200'),
+      mount: z.string().min(1).default('pki'),
+      role: z.string().min(1).default('mcpx'),
+      token: z.string().default(''),
+    })
+    .prefault({}),
+  serverRoots: file.describe('PEM of who signs servers reached by tls.mode tls; empty: public CAs'),
+});
+
 const label = z.string().regex(/^[a-z0-9]([a-z0-9-]*[a-z0-9])?$/, 'must be a name such as staging');
 
 const schema = z.strictObject({
@@ -65,15 +101,38 @@ const schema = z.strictObject({
     .describe('for commands with --env: the admin API of each'),
   data: z.string().min(1).default('.mcpx').describe('folder for what is ours: keys, last good'),
   registry: registrySchema.prefault({}),
+  identity: identitySchema.prefault({}),
   gateway: z
     .strictObject({
       host: host.default('127.0.0.1'),
       port: port.default(8080),
       allowedHosts: z.array(host).default(['localhost', '127.0.0.1']),
       allowedOrigins: z.array(z.string()).default([]),
+      tls: z
+        .strictObject({
+          certificate: file,
+          key: file,
+          clients: file.describe('who signs agents, where they must show a certificate'),
+        })
+        .prefault({}),
     })
     .prefault({}),
-  admin: z.strictObject({ host: host.default('127.0.0.1'), port: port.default(8081) }).prefault({}),
+  admin: z
+    .strictObject({
+      host: host.default('127.0.0.1'),
+      port: port.default(8081),
+      tokens: z
+        .array(
+          z.strictObject({
+            name: z.string().min(1).max(64),
+            role: z.enum(['viewer', 'operator', 'admin']),
+            sha256: z.string().regex(/^[0-9a-f]{64}$/, 'must be what `mcpx token` printed'),
+          }),
+        )
+        .default([])
+        .describe('who may do what; made by `mcpx token`'),
+    })
+    .prefault({}),
   xds: z
     .strictObject({
       host: host.default('127.0.0.1'),

@@ -90,6 +90,16 @@ export const catalogue = {
   },
   stopping: { actor: 'operator', severity: 'warning', title: 'This control plane is stopping' },
   config_invalid: { actor: 'operator', severity: 'error', title: 'The configuration is wrong' },
+  certificate_unavailable: {
+    actor: 'operator',
+    severity: 'error',
+    title: 'A certificate cannot be had or renewed',
+  },
+  identity_refused: {
+    actor: 'operator',
+    severity: 'error',
+    title: 'Somebody is not who they say they are',
+  },
   port_in_use: { actor: 'operator', severity: 'error', title: 'A port is already in use' },
   envoy_missing: { actor: 'operator', severity: 'error', title: 'No Envoy could be found' },
   envoy_too_old: { actor: 'operator', severity: 'error', title: 'This Envoy is too old' },

@@ -56,7 +56,7 @@ describe('the health of the control plane', () => {
 
   it('/readyz is 503 from the moment it drains, and all else is still answered', async () => {
     const state = stateOf();
-    const admin = await startAdmin(state, { host: '127.0.0.1', port: 0 }, silentLog);
+    const admin = await startAdmin(state, { host: '127.0.0.1', port: 0, tokens: [] }, silentLog);
     if (!admin.ok) throw new Error(admin.problems[0]?.message);
     const url = `http://127.0.0.1:${admin.value.port}`;
     const watching = await fetch(`${url}/v1/exposed?watch=true`);

@@ -209,7 +209,7 @@ const steering: Rollouts[] = [];
 
 /** The URL it answers at. */
 export async function startOn(state: AdminState): Promise<string> {
-  const started = await startAdmin(state, { host: '127.0.0.1', port: 0 }, silentLog);
+  const started = await startAdmin(state, { host: '127.0.0.1', port: 0, tokens: [] }, silentLog);
   if (!started.ok) throw new Error(started.problems[0]?.message);
   running.push(started.value);
   return `http://127.0.0.1:${started.value.port}`;

@@ -25,8 +25,21 @@ const everything = {
     allowedTargets: ['10.0.0.0/8', 'fd00::/8'],
     suddenLoss: { share: '30%', least: 3, hold: '5m' },
   },
-  gateway: { host: '0.0.0.0', port: 1, allowedHosts: ['*'], allowedOrigins: ['https://a.example'] },
-  admin: { host: '::1', port: 2 },
+  gateway: {
+    ...{ host: '0.0.0.0', port: 1, allowedHosts: ['*'], allowedOrigins: ['https://a.example'] },
+    tls: { certificate: '/gateway.pem', key: '/gateway-key.pem', clients: '/clients.pem' },
+  },
+  identity: {
+    ...{ mode: 'mutual', trustDomain: 'example.org', life: '12h', issuer: 'vault' },
+    authority: { certificate: '/root.pem', key: '/root-key.pem' },
+    files: { folder: '/certificates' },
+    vault: { address: 'http://10.0.0.9:8200', mount: 'mcp', role: 'servers', token: 's.1' },
+    serverRoots: '/servers.pem',
+  },
+  admin: {
+    ...{ host: '::1', port: 2 },
+    tokens: [{ name: 'ana', role: 'operator', sha256: 'a'.repeat(64) }],
+  },
   xds: {
     ...{ host: '10.0.0.4', port: 3 },
     limits: {
