@@ -23,7 +23,7 @@ const includeDirs = [
     path.join(shipped, 'deps', folder),
   ),
 ];
-const roots = ['mcpx/control_plane.proto', 'mcpx/filter_service.proto'];
+const roots = ['control_plane', 'filter_service', 'admission'].map((name) => `mcpx/${name}.proto`);
 
 function stamp() {
   const hash = createHash('sha256');

@@ -5,7 +5,8 @@
 import { readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { setUpRealParts } from './setup/real_parts.mjs';
-import { giveUp, orGiveUp, root, setUp } from './setup/steps.mjs';
+import { giveUp, orGiveUp, root, setUp, step } from './setup/steps.mjs';
+import { findVault } from './setup/vault.mjs';
 
 /** From the quickest to the slowest, so that a small mistake shows early. */
 const ladder = ['house', 'unit', 'golden', 'wire', 'real'];
@@ -17,7 +18,11 @@ const files = ladder
   .flatMap((rung) => testFiles(join(root, 'dist', 'test', rung)))
   .filter((file) => wanted.length === 0 || wanted.some((word) => file.includes(word)));
 if (files.length === 0) giveUp(`No test file matches ${wanted.join(' ')}.`);
-if (files.some((file) => file.includes(join('test', 'real')))) await orGiveUp(setUpRealParts);
+if (files.some((file) => file.includes(join('test', 'real'))))
+  await orGiveUp(async () => {
+    await setUpRealParts();
+    process.env.VAULT_BIN = await step('Vault', (note) => findVault(note));
+  });
 await runMocha(files);
 
 function testFiles(folder) {
@@ -36,10 +41,12 @@ async function runMocha(testFilesToRun) {
   const mocha = new Mocha({ timeout: 60_000, color: process.stdout.isTTY });
   for (const file of testFilesToRun) mocha.addFile(file);
   await mocha.loadFilesAsync();
+  const skippedSuites = new Set();
   const runner = mocha.run(() => {
     const { passes, failures, pending } = runner.stats;
-    const skipped = pending > 0 ? `, ${pending} skipped` : '';
+    const skipped = pending > 0 ? `, ${pending} SKIPPED: ${[...skippedSuites].join('; ')}` : '';
     console.log(`${passes} passed, ${failures} failed${skipped}`);
     process.exit(failures > 0 || passes === 0 ? 1 : 0);
   });
+  runner.on('pending', (test) => skippedSuites.add(test.parent.titlePath().join(' ')));
 }

@@ -8,10 +8,20 @@ import { tmpdir } from 'node:os';
 import { basename, join, parse as parsePath, resolve } from 'node:path';
 import { parse } from 'yaml';
 import { z } from 'zod';
+import { defaultTargets } from './allowed_targets.js';
+import { contradictions } from './config_checks.js';
+import { identitySchema, pemFile } from './config_identity.js';
+import { isLoopback } from './loopback.js';
 import { failed, problem, reasonOf, succeeded, type Outcome, type Problem } from './errors.js';
 
 const port = z.int().min(1).max(65_535);
 const host = z.string().min(1);
+
+const isRange = (text: string): boolean =>
+  [z.cidrv4(), z.cidrv6()].some((range) => range.safeParse(text).success);
+const exception = z
+  .templateLiteral(['!', z.string()])
+  .refine((text) => isRange(text.slice(1)), 'must be a range such as !169.254.0.0/16');
 
 const registrySchema = z.strictObject({
   file: z.string().min(1).optional().describe('services.yaml: the embedded registry'),
@@ -33,9 +43,9 @@ const registrySchema = z.strictObject({
     .optional(),
   write: z.enum(['file', 'consul', 'etcd']).optional().describe('where admin writes go'),
   allowedTargets: z
-    .array(z.union([z.cidrv4(), z.cidrv6()]))
-    .default(['0.0.0.0/0', '::/0'])
-    .describe('addresses a registration may point at'),
+    .array(z.union([z.cidrv4(), z.cidrv6(), exception]))
+    .optional()
+    .describe('addresses a registration may point at, `!` before those it may not'),
   suddenLoss: z
     .strictObject({
       share: z
@@ -51,42 +61,6 @@ const registrySchema = z.strictObject({
         .describe('how long the registry must go on saying so'),
     })
     .prefault({}),
-});
-
-const duration = z.string().regex(/^\d+(ms|s|m|h)$/, 'must be a duration such as 30s or 24h');
-/** Of a PEM file, or the empty text where there is none. */
-const file = z.string().default('');
-
-const identitySchema = z.strictObject({
-  mode: z
-    .enum(['auto', 'mutual', 'off'])
-    .default('auto')
-    .describe('auto: mutual TLS where xds.host listens beyond this machine'),
-  trustDomain: z
-    .string()
-    .regex(/^[a-z0-9]([a-z0-9._-]*[a-z0-9])?$/, 'must be a trust domain such as example.org')
-    .default('mcpx'),
-  life: duration.default('24h').describe('of a certificate; renewed before half of it is over'),
-  authority: z
-    .strictObject({ certificate: file, key: file })
-    .prefault({})
-    .describe('files of the built-in authority; empty: made in the data folder'),
-  issuer: z
-    .enum(['builtin', 'files', 'consul', 'vault'])
-    .default('builtin')
-    .describe('who signs for workloads'),
-  files: z
-    .strictObject({ folder: z.string().default('').describe('NAME.pem, NAME-key.pem, roots.pem') })
-    .prefault({}),
-  vault: z
-    .strictObject({
-      address: z.url({ protocol: /^https?$/ }).default('http://127.0.0.1:8200'),
-      mount: z.string().min(1).default('pki'),
-      role: z.string().min(1).default('mcpx'),
-      token: z.string().default(''),
-    })
-    .prefault({}),
-  serverRoots: file.describe('PEM of who signs servers reached by tls.mode tls; empty: public CAs'),
 });
 
 const label = z.string().regex(/^[a-z0-9]([a-z0-9-]*[a-z0-9])?$/, 'must be a name such as staging');
@@ -110,9 +84,9 @@ const schema = z.strictObject({
       allowedOrigins: z.array(z.string()).default([]),
       tls: z
         .strictObject({
-          certificate: file,
-          key: file,
-          clients: file.describe('who signs agents, where they must show a certificate'),
+          certificate: pemFile,
+          key: pemFile,
+          clients: pemFile.describe('who signs agents, where they must show a certificate'),
         })
         .prefault({}),
     })
@@ -154,9 +128,17 @@ const schema = z.strictObject({
       port: port.default(18_001),
       bridgePort: port.default(18_002),
       controlPlanes: z
-        .array(z.url({ protocol: /^http$/ }))
+        .array(z.url({ protocol: /^https?$/ }))
         .default([])
         .describe('admin APIs of the replicas to follow, in turn; empty: the one at admin'),
+      token: z
+        .string()
+        .default('')
+        .describe('shown to them; empty: made from the key in the data folder'),
+      identity: z
+        .string()
+        .default('')
+        .describe('folder of `mcpx join`: the certificate shown to them, and whom to believe'),
     })
     .prefault({}),
   envoy: z
@@ -173,7 +155,10 @@ const schema = z.strictObject({
 
 type Settings = z.infer<typeof schema>;
 
-export interface Config extends Settings {
+export interface Config extends Omit<Settings, 'registry'> {
+  readonly registry: Omit<Settings['registry'], 'allowedTargets'> & {
+    readonly allowedTargets: readonly string[];
+  };
   /** Absolute. */
   readonly data: string;
   /** Unix socket through which the filter service calls servers back through Envoy. */
@@ -199,10 +184,8 @@ export function readConfig(input: ConfigInput): Outcome<Config> {
   const parsed = schema.safeParse(merged, { reportInput: true });
   if (!parsed.success) return failed(...parsed.error.issues.flatMap(issueToProblems));
   const config = completed(parsed.data, input.cwd);
-  const { write } = config.registry;
-  if (write === undefined || config.registry[write] !== undefined) return succeeded(config);
-  const message = `registry.write names ${write}, which is not configured. Set registry.${write}.`;
-  return failed(problem('config_invalid', { path: 'registry.write' }, message));
+  const complaints = contradictions(config);
+  return complaints.length === 0 ? succeeded(config) : failed(...complaints);
 }
 
 function readConfigFile({ file, cwd }: ConfigInput): Outcome<Record<string, unknown>> {
@@ -226,6 +209,8 @@ function completed(settings: Settings, cwd: string): Config {
   const embedded = file ?? (consul || etcd ? undefined : join(data, 'services.yaml'));
   const registry = {
     ...settings.registry,
+    allowedTargets:
+      settings.registry.allowedTargets ?? defaultTargets(!isLoopback(settings.xds.host)),
     ...(etcd && { etcd: { ...etcd, prefix: prefixIn(environment, etcd.prefix) } }),
     ...(embedded === undefined ? {} : { file: resolve(cwd, fileIn(environment, embedded)) }),
   };
@@ -284,7 +269,10 @@ function fromEnvironment(env: ConfigInput['env']): Outcome<Record<string, unknow
 }
 
 /** What the command line and the tests read beside the settings. */
-const otherVariables: readonly string[] = ['MCPX_ADMIN_URL', 'MCPX_RENEW_GOLDENS'];
+const otherVariables: readonly string[] = [
+  ...['MCPX_ADMIN_URL', 'MCPX_ADMIN_TOKEN', 'MCPX_ADMIN_ROOTS'],
+  ...['MCPX_ADMIN_CERTIFICATE', 'MCPX_ADMIN_KEY', 'MCPX_RENEW_GOLDENS'],
+];
 
 function unknownVariables(env: ConfigInput['env']): Problem[] {
   const known = [...settingsOf(schema).map(({ path }) => variableFor(path)), ...otherVariables];

@@ -100,6 +100,16 @@ export const catalogue = {
     severity: 'error',
     title: 'Somebody is not who they say they are',
   },
+  target_refused: {
+    actor: 'server owner',
+    severity: 'error',
+    title: 'A registration points where it must not',
+  },
+  audit_unavailable: {
+    actor: 'operator',
+    severity: 'error',
+    title: 'The audit log cannot be written',
+  },
   port_in_use: { actor: 'operator', severity: 'error', title: 'A port is already in use' },
   envoy_missing: { actor: 'operator', severity: 'error', title: 'No Envoy could be found' },
   envoy_too_old: { actor: 'operator', severity: 'error', title: 'This Envoy is too old' },

@@ -28,7 +28,7 @@ export interface LastGoodStore {
 }
 
 /** Raised when the shape of what is kept changes: an older file is then not read. */
-const format = 4;
+const format = 5;
 
 interface Kept {
   readonly format: number;

@@ -86,7 +86,7 @@ async function open(
     method: body ? 'POST' : 'GET',
     headers: { accept, ...posted, ...target.headers, ...headers },
     // A stream keeps its connection to itself.
-    agent: false,
+    agent: target.agent ?? false,
     signal,
     ...(target.socketPath === undefined ? {} : { socketPath: target.socketPath }),
   } as const;

@@ -2,6 +2,7 @@
 import { readFileSync } from 'node:fs';
 import type { Actions } from './cli/command.js';
 import { runCli } from './cli/cli.js';
+import { systemClock } from './clock.js';
 import type { Config } from './config.js';
 import type { Outcome } from './errors.js';
 import { packageFile } from './package_file.js';
@@ -26,8 +27,16 @@ const actions: Actions = {
     );
   },
   async bootstrap(settings) {
-    const { edgeBootstrap } = await import('./resources/bootstrap.js');
-    return edgeBootstrap(settings);
+    const { bootstrapOf } = await import('./resources/bootstrap.js');
+    return bootstrapOf(settings);
+  },
+  async join(request) {
+    const { join } = await import('./admission/renewing.js');
+    const { createLog } = await import('./log.js');
+    const stop = new AbortController();
+    for (const name of ['SIGINT', 'SIGTERM'] as const) process.once(name, () => stop.abort());
+    const running = { clock: systemClock, log: createLog('join'), signal: stop.signal };
+    return join(request, running);
   },
   async findEnvoy(search) {
     const { findEnvoy } = await import('./up/envoy_binary.js');

@@ -14,6 +14,10 @@ export interface Metrics {
   readonly knownRefused: Gauge;
   readonly ackTimeouts: Counter<'type'>;
   readonly refusedStreams: Counter<'reason'>;
+  readonly admissions: Counter<'outcome'>;
+  readonly adminRefused: Counter<'reason'>;
+  readonly certificateExpires: Gauge<'workload'>;
+  readonly certificateFailures: Counter<'issuer'>;
   readonly translation: Histogram;
   readonly decisions: Counter<'lane'>;
   /** The Prometheus text of everything above. */
@@ -26,19 +30,12 @@ export function createMetrics(): Metrics {
   collectDefaultMetrics({ register });
   const registers = [register];
   const gauge = (name: string, help: string) => new Gauge({ name, help, registers });
-  const gaugeBy = <L extends string>(label: L, name: string, help: string) =>
-    new Gauge({ name, help, labelNames: [label], registers });
-  const counterBy = <L extends string>(label: L, name: string, help: string) =>
-    new Counter({ name, help, labelNames: [label], registers });
+  const { gaugeBy, counterBy } = labelled(registers);
   return {
     services: gauge('mcpx_services', 'Services in the fleet'),
     instances: gauge('mcpx_instances', 'Instances in the fleet'),
     problems: gaugeBy('code', 'mcpx_problems', 'Present problems'),
-    registryHeard: gaugeBy(
-      'source',
-      'mcpx_registry_heard',
-      '1 while the registry is heard, else 0',
-    ),
+    registryHeard: gaugeBy('source', 'mcpx_registry_heard', '1 while a registry is heard'),
     heldInstances: gaugeBy(
       'source',
       'mcpx_held_instances',
@@ -72,7 +69,38 @@ export function createMetrics(): Metrics {
       'mcpx_filter_decisions_total',
       'Requests on /mcp by the lane they were sent to',
     ),
+    ...identityMetrics(registers),
     text: () => register.metrics(),
     contentType: register.contentType,
   };
 }
+
+/** Who was let in or refused, and the certificates by which they are known. */
+function identityMetrics(registers: Registry[]) {
+  const { gaugeBy, counterBy } = labelled(registers);
+  return {
+    admissions: counterBy(
+      'outcome',
+      'mcpx_admissions_total',
+      'Requests to join or to renew a certificate, by how they ended',
+    ),
+    adminRefused: counterBy('reason', 'mcpx_admin_refused_total', 'Refused admin requests'),
+    certificateExpires: gaugeBy(
+      'workload',
+      'mcpx_certificate_expires_seconds',
+      'When the certificate of a workload ends, in seconds since the epoch',
+    ),
+    certificateFailures: counterBy(
+      'issuer',
+      'mcpx_certificate_failures_total',
+      'Certificates that could not be had or renewed when they were asked for',
+    ),
+  };
+}
+
+const labelled = (registers: Registry[]) => ({
+  gaugeBy: <L extends string>(label: L, name: string, help: string) =>
+    new Gauge({ name, help, labelNames: [label], registers }),
+  counterBy: <L extends string>(label: L, name: string, help: string) =>
+    new Counter({ name, help, labelNames: [label], registers }),
+});

@@ -2,9 +2,9 @@
  * WHEN: the one loop. An event only says "look again"; everything is rebuilt
  * from state by `translate`.
  *
- * Five things can happen: a registry reports, a registry is lost or found, what
- * was held of an emptied one runs out, the probe reports, the pause after a
- * translation ends. While idle a report is
+ * Six things can happen: a registry reports, a registry is lost or found, what
+ * was held of an emptied one runs out, the probe reports, a certificate is renewed,
+ * the pause after a translation ends. While idle a report is
  * translated at once; while busy reports merge, because after each translation
  * the loop rests as long as the work took.
  */
@@ -30,6 +30,7 @@ import type { Metrics } from './metrics.js';
 import { differences, PersistentMap } from './persistent_map.js';
 import { parseDuration } from './registry/duration.js';
 import type { Hearing, Registry, Report } from './registry/registry.js';
+import type { EdgeSecrets } from './resources/render.js';
 import type { ResourceSettings } from './resources/settings.js';
 import type { Snapshot } from './snapshot/snapshot.js';
 import { translate } from './translate.js';
@@ -49,6 +50,8 @@ export interface PipelineParts {
       };
     };
   };
+  /** Nothing is published while its value is undefined; without it there are no certificates. */
+  readonly secrets?: Latest<EdgeSecrets | undefined>;
   readonly store: LastGoodStore;
   readonly log: Log;
   readonly metrics: Metrics;
@@ -59,6 +62,7 @@ interface Standing {
   readonly probes: ProbeReport;
   readonly fleet: Fleet;
   readonly snapshot: Snapshot;
+  readonly secrets: EdgeSecrets | undefined;
 }
 
 export class Pipeline {
@@ -115,6 +119,7 @@ export class Pipeline {
           this.#lookAgain();
         },
       });
+    this.parts.secrets?.subscribe(() => this.#lookAgain());
     this.#lookAgain();
   }
 
@@ -130,7 +135,8 @@ export class Pipeline {
   present(): Standing | undefined {
     const [fleet, snapshot] = [this.fleet.value, this.snapshot.value];
     const reports = this.#translated;
-    return snapshot && reports && { reports, probes: this.#probes, fleet, snapshot };
+    const secrets = this.parts.secrets?.value;
+    return snapshot && reports && { reports, probes: this.#probes, fleet, snapshot, secrets };
   }
 
   /** How far each registry is believed. */
@@ -198,14 +204,16 @@ export class Pipeline {
     const stale = sources.some((source) => !this.#heard.has(source) && this.#kept.has(source));
     const reported = [...this.#reports.values()].flatMap(({ problems }) => problems);
     const own = [...this.#registryProblems(), ...this.#beliefs.problems(), ...reported];
-    if (reports.length < sources.length) {
+    const secrets = this.parts.secrets?.value;
+    if (reports.length < sources.length || (this.parts.secrets && !secrets)) {
       this.#publishProblems(own);
       return;
     }
     try {
       const { settings, store } = this.parts;
       const previous = { fleet: this.fleet.value, snapshot: this.snapshot.value };
-      const translated = translate({ reports, probes: this.#probes, settings, previous });
+      const input = { reports, probes: this.#probes, settings, secrets, previous };
+      const translated = translate(input);
       this.#publishProblems([...own, ...translated.problems]);
       this.stale.set(stale);
       this.parts.metrics.stale.set(stale ? 1 : 0);

@@ -7,7 +7,11 @@ import type { Plan } from './admin/state.js';
 import type { Config } from './config.js';
 import type { Problem } from './errors.js';
 import { emptyFleet, type SourceName } from './fleet/fleet.js';
+import { gatewayFiles } from './gateway_certificate.js';
+import { identityIsOn } from './identity_on.js';
 import { thoughtThrough, type Changes, type Standing } from './registry/planned.js';
+import { credentialsOf } from './resources/credentials.js';
+import type { EdgeSecrets } from './resources/render.js';
 import type { ResourceSettings } from './resources/settings.js';
 import { snapshotDifference } from './snapshot/difference.js';
 import type { Snapshot } from './snapshot/snapshot.js';
@@ -15,18 +19,23 @@ import { translate } from './translate.js';
 
 interface PlanInput {
   /** What the loop works from and has come to. */
-  readonly present: Standing & { readonly snapshot: Snapshot | undefined };
+  readonly present: Standing & {
+    readonly snapshot: Snapshot | undefined;
+    readonly secrets?: EdgeSecrets | undefined;
+  };
   readonly settings: ResourceSettings;
   readonly source: SourceName;
   readonly allowedTargets: readonly string[];
+  readonly identity?: boolean;
 }
 
 export function planOf({ present, settings, ...writing }: PlanInput, changes: Changes): Plan {
-  const { reports, probes, fleet, snapshot } = present;
+  const { reports, probes, fleet, snapshot, secrets } = present;
   const previous = { fleet, snapshot };
-  const before = translate({ reports, probes, settings, previous });
+  const before = translate({ reports, probes, settings, secrets, previous });
   const planned = thoughtThrough(present, changes, writing);
-  const after = translate({ reports: planned.reports, probes, settings, previous: before });
+  const standing = { probes, settings, secrets, previous: before };
+  const after = translate({ reports: planned.reports, ...standing });
   return {
     steps: planned.steps,
     resources: snapshotDifference(before.snapshot, after.snapshot),
@@ -38,9 +47,23 @@ export function planOf({ present, settings, ...writing }: PlanInput, changes: Ch
 /** Where no control plane can be asked: nothing is registered, and no Envoy is connected. */
 export function emptyFleetPlan(config: Config, changes: Changes): object {
   const { write = 'file', allowedTargets } = config.registry;
-  const nothing = { reports: [], probes: new Map(), fleet: emptyFleet, snapshot: undefined };
-  const input = { present: nothing, settings: config, source: write, allowedTargets };
+  const fleet = { reports: [], probes: new Map(), fleet: emptyFleet, snapshot: undefined };
+  const present = { ...fleet, secrets: unmadeSecrets(config) };
+  const identity = identityIsOn(config);
+  const input = { present, settings: config, source: write, allowedTargets, identity };
   return planView(planOf(input, changes), []);
+}
+
+/** What names them is planned, and not what they hold. */
+function unmadeSecrets(config: Config): EdgeSecrets {
+  const spiffeIdOf = (workload: string) => `spiffe://${config.identity.trustDomain}/${workload}`;
+  const own = { chain: '', key: '', spiffeId: spiffeIdOf('edge'), notBefore: 0, expiresAt: 0 };
+  const certificates = new Map([['edge', own]]);
+  const material = { roots: 'none yet', certificates, spiffeIdOf };
+  return {
+    credentials: identityIsOn(config) ? credentialsOf('edge', material, '') : undefined,
+    gateway: gatewayFiles(config),
+  };
 }
 
 function without(problems: readonly Problem[], others: readonly Problem[]): readonly Problem[] {

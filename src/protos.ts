@@ -3,9 +3,9 @@
  *
  * Field names are Envoy's own (snake_case), enums are their names, 64-bit
  * integers are numbers. Only `google.protobuf.Struct` differs: its values are
- * written `{stringValue: 'x'}`. Two sets are loaded, each at its first use:
- * what the control plane encodes, and what the filter service speaks, so that
- * neither process pays for the other's.
+ * written `{stringValue: 'x'}`. Three sets are loaded, each at its first use:
+ * what the control plane encodes, what the filter service speaks, and what admits
+ * other machines, so that no process pays for another's.
  *
  * Equal input gives equal bytes, but a `map` field (`typed_per_filter_config`,
  * the fields of a Struct, …) is encoded in the order its keys were inserted:
@@ -15,6 +15,7 @@ import { createRequire } from 'node:module';
 import path from 'node:path';
 import { loadSync } from '@grpc/proto-loader';
 import type { AnyDefinition, MessageTypeDefinition, PackageDefinition } from '@grpc/proto-loader';
+import type { ProtoGrpcType as Admission } from './generated/admission.js';
 import type { ProtoGrpcType as ControlPlane } from './generated/control_plane.js';
 import type { ProtoGrpcType as FilterService } from './generated/filter_service.js';
 import { packageFile } from './package_file.js';
@@ -85,6 +86,11 @@ export const externalProcessorService = () =>
     'envoy.service.ext_proc.v3.ExternalProcessor',
   );
 
+/** The service that admits parts of MCPX on other machines, and clients of it. */
+export const admissionService = () =>
+  serviceIn<Admission, 'mcpx.admission.v1.Admission'>(admission(), 'mcpx.admission.v1.Admission');
+
+const admission = once(() => load('mcpx/admission.proto'));
 const controlPlane = once(() => load('mcpx/control_plane.proto'));
 const filterService = once(() => load('mcpx/filter_service.proto'));
 

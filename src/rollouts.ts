@@ -48,6 +48,8 @@ export interface RolloutParts {
   /** Envoys that do not hold what is published of this service. */
   readonly lagging: (service: string) => readonly LaggingNode[];
   readonly signals: SignalsOf;
+  /** Told of every step that nobody has asked for, once it is made. */
+  readonly stepped?: (proposal: Proposal) => void;
   readonly clock: Clock;
   readonly log: Log;
 }
@@ -167,6 +169,7 @@ export class Rollouts implements Steering {
 
   async #written(proposal: Proposal): Promise<void> {
     const kept = await this.keep(proposal);
+    if (kept.ok) this.parts.stepped?.(proposal);
     if (kept.ok || kept.problems.every(({ code }) => code === 'write_conflict')) return;
     const reason = kept.problems.map(({ message }) => message).join(' ');
     const service = proposal.service.name;

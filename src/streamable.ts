@@ -20,6 +20,8 @@ export interface Target {
   readonly url: string;
   /** Dial this unix socket; `url` then gives only the path and the Host header. */
   readonly socketPath?: string;
+  /** Shows a certificate and knows whom to expect; for https alone. */
+  readonly agent?: https.Agent;
   /** Sent with every request. */
   readonly headers?: Readonly<Record<string, string>>;
 }
@@ -135,7 +137,7 @@ async function roundTrip(
   if (url === null) return { kind: 'unreachable', reason: `${target.url} is not a URL` };
   const secure = url.protocol === 'https:';
   return new Promise((resolve) => {
-    const agent = secure ? httpsAgent : httpAgent;
+    const agent = secure ? (target.agent ?? httpsAgent) : httpAgent;
     const socketPath = target.socketPath;
     const options = { method: verb, headers, agent, ...(socketPath ? { socketPath } : {}) };
     const finish = (outcome: Exchange) => {

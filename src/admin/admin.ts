@@ -3,12 +3,18 @@
  * service see the fleet, and the one way to write to it by HTTP. It shows what
  * the loop last made and writes only to a registry; it decides nothing itself.
  */
-import { createServer, type Server } from 'node:http';
+import { createServer, type RequestListener, type Server } from 'node:http';
+import { createServer as createTlsServer, type Server as TlsServer } from 'node:https';
 import type { AddressInfo } from 'node:net';
+import { systemClock } from '../clock.js';
 import type { Config } from '../config.js';
 import { failed, problem, reasonOf, succeeded, type Outcome } from '../errors.js';
+import type { Latest } from '../latest.js';
 import type { Log } from '../log.js';
+import type { TlsMaterial } from '../xds/listening.js';
 import { createApp } from './app.js';
+import type { AuditLog } from './audit.js';
+import { refusals, type Access } from './authentication.js';
 import { Readiness } from './readiness.js';
 import { routeTable } from './table.js';
 import type { AdminState } from './state.js';
@@ -22,28 +28,40 @@ export interface Admin {
   close(): Promise<void>;
 }
 
+export interface AdminOptions {
+  readonly admin: Pick<Config['admin'], 'host' | 'port'>;
+  /** Undefined: without TLS. `ca`: who signs clients, where they show a certificate. */
+  readonly tls?: Latest<TlsMaterial> | undefined;
+  readonly access: Access;
+  readonly audit: AuditLog;
+  readonly log: Log;
+}
+
 const keepAliveMs = 15_000;
 const closeDeadlineMs = 1_500;
 
-/** Problems: `port_in_use`. */
+/** Problems: `port_in_use`, `config_invalid` where the TLS material is of no use. */
 export async function startAdmin(
   state: AdminState,
-  { host, port }: Config['admin'],
-  log: Log,
+  { admin: { host, port }, tls, access, audit, log }: AdminOptions,
 ): Promise<Outcome<Admin>> {
   const closing = new AbortController();
   const readiness = new Readiness(state);
-  const table = routeTable({ state, readiness, log, closing: closing.signal, keepAliveMs });
-  const server = createServer((request, response) => {
-    void handle(request, response);
-  });
-  const handle = createApp(table, host, log).callback();
+  const table = routeTable({ state, readiness, audit, log, closing: closing.signal, keepAliveMs });
+  const { metrics } = state;
+  for (const reason of refused) metrics.adminRefused.inc({ reason }, 0);
+  const door = { access, audit, metrics, clock: systemClock, log };
+  const handle = createApp(table, host, door).callback();
+  const made = serverOf(tls, log, (request, response) => void handle(request, response));
+  if (!made.ok) return made;
+  const { server, stop } = made.value;
   const listening = await listen(server, host, port);
   if (!listening.ok) {
     readiness.close();
+    stop();
     return listening;
   }
-  log.info({ host, port: listening.value }, 'admin API listens');
+  log.info({ host, port: listening.value, tls: tls !== undefined }, 'admin API listens');
   const drain = () => {
     readiness.stop();
     closing.abort();
@@ -51,9 +69,43 @@ export async function startAdmin(
   const close = async () => {
     drain();
     readiness.close();
+    stop();
     await closed(server);
   };
   return succeeded({ port: listening.value, drain, close });
+}
+
+const refused = [...refusals, 'audit', 'page', 'target'] as const;
+
+interface Made {
+  readonly server: Server | TlsServer;
+  /** Listens to new material no more. */
+  readonly stop: () => void;
+}
+
+/** A client need not show a certificate; one that is shown is judged at the door. */
+function serverOf(
+  tls: Latest<TlsMaterial> | undefined,
+  log: Log,
+  handle: RequestListener,
+): Outcome<Made> {
+  if (!tls) return succeeded({ server: createServer(handle), stop: () => undefined });
+  const context = (material: TlsMaterial) => ({ ...material, minVersion: 'TLSv1.3' as const });
+  try {
+    const asked = { requestCert: true, rejectUnauthorized: false };
+    const server = createTlsServer({ ...context(tls.value), ...asked }, handle);
+    const stop = tls.subscribe((material) => {
+      try {
+        server.setSecureContext(context(material));
+      } catch (error) {
+        log.error({ reason: reasonOf(error) }, 'new TLS material of the admin API is of no use');
+      }
+    });
+    return succeeded({ server, stop });
+  } catch (error) {
+    const message = `The TLS material of the admin API cannot be used: ${reasonOf(error)}.`;
+    return failed(problem('config_invalid', { path: 'admin' }, message));
+  }
 }
 
 function listen(server: Server, host: string, port: number): Promise<Outcome<number>> {

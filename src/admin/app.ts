@@ -3,46 +3,63 @@ import Router from '@koa/router';
 import Koa, { type Context, type Middleware } from 'koa';
 import { STATUS_CODES } from 'node:http';
 import { reasonOf } from '../errors.js';
-import type { Log } from '../log.js';
 import { jsonBody, objectBody, Refused } from './body.js';
+import { audited, enter, isWrite, type Door } from './door.js';
 import { guard } from './guard.js';
 import { refusal, unexpected } from './problem.js';
+import { nobody } from './authentication.js';
+import type { Caller } from './roles.js';
 import type { Answer, Route } from './route.js';
 
 /** A reader that takes nothing for so long is cut off; keep-alive lines are far more frequent. */
 const readerStuckMs = 60_000;
-const userLengthMax = 64;
 
-export function createApp(table: readonly Route[], boundHost: string, log: Log): Koa {
+export function createApp(table: readonly Route[], boundHost: string, door: Door): Koa {
+  const { log } = door;
   const app = new Koa();
   const router = new Router();
   for (const route of table)
-    router[route.method](route.path.replace(/\{(\w+)\}/g, ':$1'), handlerOf(route));
+    router[route.method](
+      route.path.replace(/\{(\w+)\}/g, ':$1'),
+      ...[entered(route, door), jsonBody(), handlerOf(route, door)],
+    );
   app.on('error', (error: unknown, ctx?: Context) => {
     if (ctx && !ctx.res.writableEnded && !ctx.req.destroyed)
       log.error({ path: ctx.path, reason: reasonOf(error) }, 'an answer broke off');
   });
-  app.use(answerErrors(log));
-  app.use(guarded(boundHost));
-  app.use(jsonBody());
+  app.use(answerErrors(door));
+  app.use(guarded(boundHost, door));
   app.use(router.routes());
   app.use((ctx) => send(ctx, unknownRoute(table, ctx)));
   return app;
 }
 
-function handlerOf(route: Route): Middleware {
-  return async (ctx: Context & { params?: Record<string, string> }) => {
-    const body = route.request ? objectBody(ctx) : {};
-    const query = Object.fromEntries(new URLSearchParams(ctx.querystring));
-    const user = userOf(ctx.get('x-mcpx-user'));
-    send(ctx, await route.handle({ params: ctx.params ?? {}, query, user, body }));
+type Asked = Context & { params?: Record<string, string>; state: { caller?: Caller } };
+
+/** Before the body is read: of whom nothing is taken, nothing is read. */
+function entered(route: Route, door: Door): Middleware {
+  return async (ctx: Asked, next) => {
+    const entry = await enter(door, route, ctx);
+    if ('answer' in entry) {
+      send(ctx, entry.answer);
+      discardRest(ctx);
+      return;
+    }
+    ctx.state.caller = entry.caller;
+    await next();
   };
 }
 
-/** It is kept and shown: one short line of text that can be read. */
-function userOf(header: string): string {
-  const readable = header.replace(/[^\x20-\x7e]/g, '').trim();
-  return readable.slice(0, userLengthMax) || 'somebody';
+function handlerOf(route: Route, door: Door): Middleware {
+  return async (ctx: Asked) => {
+    const { caller = nobody } = ctx.state;
+    const body = route.request ? objectBody(ctx) : {};
+    const query = Object.fromEntries(new URLSearchParams(ctx.querystring));
+    const request = { params: ctx.params ?? {}, query, user: caller.name, body };
+    const handle = () => route.handle(request);
+    const writes = isWrite(route, query);
+    send(ctx, await (writes ? audited(door, { ctx, caller }, handle) : handle()));
+  };
 }
 
 function send(ctx: Context, answer: Answer): void {
@@ -60,7 +77,7 @@ function send(ctx: Context, answer: Answer): void {
   if (typeof answer.content !== 'string') ctx.req.socket.setTimeout(readerStuckMs);
 }
 
-function answerErrors(log: Log): Middleware {
+function answerErrors({ log }: Door): Middleware {
   return async (ctx, next) => {
     try {
       await next();
@@ -80,12 +97,16 @@ function discardRest(ctx: Context): void {
   ctx.req.resume();
 }
 
-function guarded(boundHost: string): Middleware {
+function guarded(boundHost: string, { metrics }: Door): Middleware {
   return async (ctx, next) => {
     const caller = { method: ctx.method, host: ctx.get('host'), origin: ctx.get('origin') };
     const refused = guard(boundHost, caller);
-    if (refused) send(ctx, refused);
-    else await next();
+    if (!refused) {
+      await next();
+      return;
+    }
+    metrics.adminRefused.inc({ reason: 'page' });
+    send(ctx, refused);
   };
 }
 

@@ -10,6 +10,7 @@ export function catalogueRoutes({ fleet, problems }: AdminState): Route[] {
     {
       method: 'get',
       path: '/v1/tools',
+      role: 'viewer',
       summary: 'Every tool that agents see on the aggregate',
       answers: { 200: jsonRow('The tools, by service', toolList) },
       handle: () => jsonAnswer(toolsOf(fleet.value)),
@@ -17,6 +18,7 @@ export function catalogueRoutes({ fleet, problems }: AdminState): Route[] {
     {
       method: 'get',
       path: '/v1/problems',
+      role: 'viewer',
       summary: 'Everything that is wrong at present',
       answers: { 200: jsonRow('The problems', problemList) },
       handle: () => jsonAnswer({ problems: problems().map(listed) }),

@@ -28,6 +28,7 @@ export function exposedRoutes(source: ExposedSource): Route[] {
     {
       method: 'get',
       path: '/v1/exposed',
+      role: 'node',
       summary: 'Every service as agents see it; with watch=true as a stream of lines',
       query: [{ name: 'watch', description: 'true: stay, and be told every change' }],
       answers: {

@@ -3,6 +3,7 @@
  * loopback, through a name that it made point there (DNS rebinding) or by a
  * request across origins. Neither may read or write here.
  */
+import { isLoopback } from '../loopback.js';
 import { refusal } from './problem.js';
 import type { JsonAnswer } from './route.js';
 
@@ -25,10 +26,6 @@ export function guard(boundHost: string, caller: Caller): JsonAnswer | undefined
   if (!reads && origin !== '' && hostOfOrigin(origin) !== host.toLowerCase())
     return refusal(403, `A page of ${origin} may not write here.`);
   return undefined;
-}
-
-function isLoopback(host: string): boolean {
-  return host === 'localhost' || host === '::1' || /^127(\.\d{1,3}){3}$/.test(host);
 }
 
 function isLocalName(name: string, boundHost: string): boolean {

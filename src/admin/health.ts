@@ -11,6 +11,7 @@ export function healthRoutes(state: AdminState, readiness: Readiness): Route[] {
     {
       method: 'get',
       path: '/healthz',
+      role: 'anybody',
       summary: 'Whether the process lives',
       answers: { 200: jsonRow('It does', alive) },
       handle: () => jsonAnswer({ status: 'ok', version: state.version }),
@@ -18,6 +19,7 @@ export function healthRoutes(state: AdminState, readiness: Readiness): Route[] {
     {
       method: 'get',
       path: '/readyz',
+      role: 'anybody',
       summary:
         'Whether every registry was heard, or a kept last good is served; not while it stops',
       answers: { 200: jsonRow('Ready, or serving a kept last good (stale)', readinessSchema) },
@@ -27,6 +29,7 @@ export function healthRoutes(state: AdminState, readiness: Readiness): Route[] {
     {
       method: 'get',
       path: '/metrics',
+      role: 'viewer',
       summary: 'Counters and gauges in the Prometheus text format',
       answers: { 200: textRow('The metrics', 'text/plain') },
       handle: async () => ({

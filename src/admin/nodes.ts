@@ -14,6 +14,7 @@ export function nodeRoutes({ nodes }: AdminState): Route[] {
     {
       method: 'get',
       path: '/v1/nodes',
+      role: 'viewer',
       summary: 'Every Envoy that is connected',
       answers: { 200: jsonRow('The nodes', nodeList) },
       handle: () => jsonAnswer({ nodes: nodes().map(nodeView) }),
@@ -21,6 +22,7 @@ export function nodeRoutes({ nodes }: AdminState): Route[] {
     {
       method: 'get',
       path: '/v1/nodes/{id}',
+      role: 'viewer',
       summary: 'One Envoy: what it holds and what it refused',
       answers: { 200: jsonRow('The node', node) },
       problems: [404],

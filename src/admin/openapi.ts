@@ -1,6 +1,7 @@
 /** OpenAPI 3.1 from the route table and its schemas, so that they cannot disagree. */
 import { z } from 'zod';
 import { registrationSchema } from '../registry/schema.js';
+import { isWrite } from './door.js';
 import { components, problemDetails } from './schemas.js';
 import { jsonAnswer, type ParameterRow, type Route } from './route.js';
 
@@ -12,10 +13,34 @@ export function openapiRoute(version: string, table: () => readonly Route[]): Ro
   return {
     method: 'get',
     path: '/openapi.json',
+    role: 'anybody',
     summary: 'This description',
     answers: { 200: { description: 'OpenAPI 3.1', content: { 'application/json': undefined } } },
     handle: () => jsonAnswer(openapi(version, table())),
   };
+}
+
+/** How somebody shows who they are, where that is asked. */
+const securitySchemes: Json = {
+  token: { type: 'http', scheme: 'bearer', description: 'as `mcpx token` made it' },
+  certificate: {
+    type: 'mutualTLS',
+    description:
+      'of the built-in authority, for `spiffe://TRUST_DOMAIN/{viewer|operator|admin}/NAME`; ' +
+      '`/edge` and `/filter` see what agents see',
+  },
+  browser: {
+    type: 'http',
+    scheme: 'basic',
+    description: 'a token as the password, under any name; for GET only',
+  },
+};
+
+/** Anybody's answers are told to anybody; all else may be refused for who asks. */
+function securityOf({ role, method }: Route): Json {
+  if (role === 'anybody') return { security: [] };
+  const browser = method === 'get' ? [{ browser: [] }] : [];
+  return { security: [{ token: [] }, { certificate: [] }, ...browser], 'x-mcpx-role': role };
 }
 
 function openapi(version: string, table: readonly Route[]): Json {
@@ -30,11 +55,12 @@ function openapi(version: string, table: readonly Route[]): Json {
       description: 'Shows and steers an MCPX control plane. Errors are RFC 9457 problem details.',
     },
     paths,
-    components: { schemas: namedSchemas() },
+    components: { schemas: namedSchemas(), securitySchemes },
   };
 }
 
-function operationOf({ path, summary, query, request, answers, problems }: Route): Json {
+function operationOf(route: Route): Json {
+  const { path, summary, query, request, answers } = route;
   const inPath = [...path.matchAll(/\{(\w+)\}/g)].map(([, name = '']) => name);
   const parameters = [
     ...inPath.map((name) => ({ name, in: 'path', required: true, schema: { type: 'string' } })),
@@ -44,7 +70,7 @@ function operationOf({ path, summary, query, request, answers, problems }: Route
     status,
     { description, content: contentOf(content) },
   ]);
-  const refused = (problems ?? []).map((status) => [
+  const refused = problemsOf(route).map((status) => [
     String(status),
     {
       description: 'What is wrong',
@@ -53,12 +79,20 @@ function operationOf({ path, summary, query, request, answers, problems }: Route
   ]);
   return {
     summary,
+    ...securityOf(route),
     ...(parameters.length > 0 && { parameters }),
     ...(request && {
       requestBody: { required: true, content: { 'application/json': mediaOf(request) } },
     }),
     responses: Object.fromEntries([...told, ...refused]) as Json,
   };
+}
+
+/** Those of the route's own, and those of its door. */
+function problemsOf(route: Route): number[] {
+  const { problems = [], role } = route;
+  const atDoor = role === 'anybody' ? [] : [401, 403];
+  return [...new Set([...problems, ...atDoor, ...(isWrite(route, {}) ? [503] : [])])].sort();
 }
 
 const queryParameter = ({ name, description }: ParameterRow): Json => ({

@@ -29,6 +29,7 @@ export function pageRoute(state: AdminState, readiness: Readiness): Route {
   return {
     method: 'get',
     path: '/',
+    role: 'viewer',
     summary: 'A page for people',
     answers: { 200: textRow('HTML', 'text/html') },
     handle: () => ({

@@ -10,6 +10,7 @@ export function planRoutes(state: AdminState): Route[] {
     {
       method: 'post',
       path: '/v1/plan',
+      role: 'viewer',
       summary: 'What changes would do to every Envoy; nothing is changed',
       request: changes,
       answers: { 200: jsonRow('What each step would do, and what Envoys would be sent', planned) },

@@ -8,11 +8,13 @@ const statusOf: Partial<Record<ProblemCode, number>> = {
   registration_invalid: 422,
   registration_field_unused: 422,
   registration_conflict: 409,
+  target_refused: 422,
   dependency_unmet: 409,
   write_conflict: 409,
   rollout_refused: 409,
   registry_unreachable: 503,
   registry_unreadable: 503,
+  audit_unavailable: 503,
   stopping: 503,
   not_found: 404,
   request_invalid: 400,
@@ -35,7 +37,7 @@ export function problemAnswer(problems: readonly Problem[], status?: number): Js
   };
 }
 
-/** A wrong request, told by status: 400, 403, 404, 405, 413, 415. */
+/** A wrong request, told by status: 400, 401, 403, 404, 405, 413, 415. */
 export function refusal(status: number, message: string): JsonAnswer {
   const code = status === 404 ? 'not_found' : 'request_invalid';
   return problemAnswer([problem(code, {}, message)], status);

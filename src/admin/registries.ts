@@ -17,6 +17,7 @@ export function registryRoutes(state: AdminState): Route[] {
     {
       method: 'get',
       path: '/v1/registries',
+      role: 'viewer',
       summary: 'Every registry: whether it is heard, and what is held back of it',
       answers: { 200: jsonRow('The registries', registryList) },
       handle: () =>
@@ -25,6 +26,7 @@ export function registryRoutes(state: AdminState): Route[] {
     {
       method: 'post',
       path: '/v1/registries/{source}/accept',
+      role: 'operator',
       summary: 'Let go of the instances that are held back, as the registry means it',
       query: [{ name: 'dryRun', description: '`true` tells what would go, and changes nothing' }],
       answers: { 200: jsonRow('What went, or would go', acceptedLoss) },
@@ -64,7 +66,9 @@ function accept(state: AdminState, { params, query }: AdminRequest): Answer {
   const { source, held } = status;
   const dryRun = query['dryRun'] === 'true';
   const gone = dryRun ? (held?.registrations ?? []) : state.accept(source);
-  return jsonAnswer({ source, dryRun, instances: gone.length, services: byService(gone) });
+  const services = byService(gone);
+  const changed = { subject: { source }, before: { held: services }, after: { held: [] } };
+  return { ...jsonAnswer({ source, dryRun, instances: gone.length, services }), changed };
 }
 
 function byService(registrations: readonly Registration[]): Services {

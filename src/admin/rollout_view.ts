@@ -8,6 +8,7 @@ import { quantile } from '../rollout/latency.js';
 import { isOpen } from '../rollout/open.js';
 import { sharesByWeight, sharesOf } from '../rollout/shares.js';
 import type { Proposal, RolloutStatus } from '../rollout/steering.js';
+import type { Changed } from './audit.js';
 import type { rollout, rolloutPlan, rolloutStatus } from './rollout_schemas.js';
 
 type RolloutView = z.infer<typeof rollout>;
@@ -39,6 +40,20 @@ function rolloutView({ events, limits, stepSince, ...rest }: Rollout): RolloutVi
 
 export const historyOf = ({ current, earlier }: RolloutDocument): RolloutView[] =>
   [current, ...earlier].map(rolloutView);
+
+/** For the audit log: where a rollout stood, and where it stands. */
+export function changedBy({ service, before, after }: Proposal): Changed {
+  return {
+    subject: { service: service.name, rollout: after.current.id },
+    before: before ? standingOf(before.current) : null,
+    after: { ...standingOf(after.current), why: after.current.events.at(-1)?.why ?? '' },
+  };
+}
+
+function standingOf({ kind, from, to, phase, steps, step, events }: Rollout): object {
+  const share = events.at(-1)?.share ?? 0;
+  return { kind, from, to, phase, steps, step, share };
+}
 
 export function statusView(status: RolloutStatus): StatusView {
   const { service, document, verdict, next, lagging } = status;

@@ -10,7 +10,7 @@ import {
   rolloutPlan,
   rolloutStatus,
 } from './rollout_schemas.js';
-import { historyOf, planView, statusView } from './rollout_view.js';
+import { changedBy, historyOf, planView, statusView } from './rollout_view.js';
 import { jsonAnswer, jsonRow, type AdminRequest, type Answer, type Route } from './route.js';
 import { didYouMean } from './services.js';
 import type { AdminState } from './state.js';
@@ -24,6 +24,7 @@ export function rolloutRoutes(state: AdminState): Route[] {
     {
       method: 'get',
       path: '/v1/services/{name}/rollout',
+      role: 'viewer',
       summary: "A service's newest rollout: shares, signals, what is next and why it waits",
       answers: { 200: jsonRow('The rollout, open or ended', rolloutStatus) },
       problems: [404],
@@ -32,6 +33,7 @@ export function rolloutRoutes(state: AdminState): Route[] {
     {
       method: 'post',
       path: '/v1/services/{name}/rollout',
+      role: 'operator',
       summary: 'Begin a rollout: start a canary, or stage a bluegreen',
       query: dryRunRow,
       request: rolloutOrder,
@@ -48,6 +50,7 @@ export function rolloutRoutes(state: AdminState): Route[] {
     {
       method: 'post',
       path: '/v1/services/{name}/rollout/{action}',
+      role: 'operator',
       summary: `Move it on: ${moves.join(', ')}`,
       query: dryRunRow,
       request: rolloutAction,
@@ -58,6 +61,7 @@ export function rolloutRoutes(state: AdminState): Route[] {
     {
       method: 'get',
       path: '/v1/services/{name}/rollouts',
+      role: 'viewer',
       summary: 'Every rollout that is remembered of a service: who did what, when, and why',
       answers: { 200: jsonRow('The rollouts, newest first', rolloutHistory) },
       problems: [404],
@@ -119,7 +123,11 @@ async function carryOut(
   if (!kept.ok) return problemAnswer(kept.problems);
   const edges = state.nodes().filter(({ role }) => role === 'edge');
   const nodes = [...new Set(edges.map(({ id }) => id))];
-  return jsonAnswer(planView(proposed.value, { nodes, dryRun }), dryRun ? 200 : doneStatus);
+  const view = planView(proposed.value, { nodes, dryRun });
+  return {
+    ...jsonAnswer(view, dryRun ? 200 : doneStatus),
+    changed: changedBy(proposed.value),
+  };
 }
 
 /** Why instances that are registered are not in the fleet: a version may be missing for it. */

@@ -1,11 +1,13 @@
 /** What a row of the route table is: the router and the OpenAPI document are both made from it. */
 import type { Readable } from 'node:stream';
 import type { z } from 'zod';
+import type { Changed } from './audit.js';
+import type { Role } from './roles.js';
 
 export interface AdminRequest {
   readonly params: Readonly<Record<string, string>>;
   readonly query: Readonly<Record<string, string>>;
-  /** Who asks, as they say of themselves (`x-mcpx-user`). */
+  /** Who asks; where nobody is asked who they are, as they say of themselves (`x-mcpx-user`). */
   readonly user: string;
   /** The JSON object that was sent; empty where the route takes none. */
   readonly body: Readonly<Record<string, unknown>>;
@@ -19,6 +21,8 @@ export interface JsonAnswer {
   /** `application/json` unless said otherwise. */
   readonly type?: string;
   readonly headers?: Readonly<Record<string, string>>;
+  /** What a write has changed, for the audit log; it is not sent. */
+  readonly changed?: Changed;
 }
 
 interface ContentAnswer {
@@ -44,6 +48,8 @@ export interface Route {
   readonly method: 'get' | 'post' | 'delete';
   /** As OpenAPI writes it: `/v1/services/{name}`. */
   readonly path: string;
+  /** The least it takes. What takes an operator, and is no `get`, is a write: it is audited. */
+  readonly role: Role;
   readonly summary: string;
   readonly query?: readonly ParameterRow[];
   readonly request?: z.ZodType;

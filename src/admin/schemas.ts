@@ -61,6 +61,7 @@ const instance = named(
     priority: z.int(),
     checkedBy: z.enum(['registry', 'envoy']),
     passing: z.boolean(),
+    tls: z.enum(['off', 'tls', 'mutual']),
   }),
 );
 
@@ -265,6 +266,24 @@ export const planned = named(
   }),
 );
 
+export const auditLine = z.object({
+  at: z.iso.datetime(),
+  id: z.string().describe('the same on the lines of one write: as it was begun, as it ended'),
+  who: z.string(),
+  role: z.string(),
+  from: z.string().describe('the address of the other end of the connection'),
+  what: z.string().describe('method and path'),
+  subject: z.record(z.string(), z.string()).optional(),
+  before: z.unknown().optional(),
+  after: z.unknown().optional(),
+  outcome: z.enum(['begun', 'done', 'failed', 'refused']),
+  status: z.int().optional(),
+  reason: z.string().optional(),
+  unwritten: count.optional().describe('refused attempts before it that have no line'),
+});
+
+export const auditList = named('AuditList', z.object({ lines: z.array(auditLine) }));
+
 /** A service as the filter service needs it. */
 const exposedService = named(
   'ExposedService',
@@ -293,4 +312,68 @@ export const exposedLine = named(
       z.strictObject({}),
     ])
     .describe('one line of the stream'),
+);
+
+export const joinWish = named(
+  'JoinWish',
+  z.discriminatedUnion('role', [
+    z.strictObject({ role: z.literal('edge') }),
+    z.strictObject({ role: z.literal('sidecar'), service: z.string() }),
+  ]),
+);
+
+export const joinToken = named(
+  'JoinToken',
+  z.object({
+    token: z.string().describe('a secret: whoever has it first becomes what it says'),
+    id: z.string().describe('the SPIFFE ID that its holder gets'),
+    until: z.string(),
+  }),
+);
+
+const root = z.object({
+  fingerprint: z.string().describe('SHA-256 of the certificate'),
+  state: z
+    .enum(['next', 'signing', 'retiring', 'trusted'])
+    .describe(
+      'next: trusted, signs nothing yet; retiring: signs nothing any more, and is trusted until ' +
+        'the last it signed has ended; trusted: given beside the one that signs',
+    ),
+  since: z.iso.datetime(),
+  until: z.iso.datetime().optional().describe('when it leaves this state, where that is known'),
+  expiresAt: z.iso.datetime(),
+  certificate: z.string().describe('PEM'),
+});
+
+export const rootList = named('RootList', z.object({ roots: z.array(root) }));
+
+export const certificateList = named(
+  'CertificateList',
+  z.object({
+    identity: z.enum(['off', 'mutual']),
+    issuer: z
+      .enum(['builtin', 'files', 'consul', 'vault'])
+      .optional()
+      .describe('who signs for workloads'),
+    roots: z.array(root).describe('of our own authority; the issuer may have others'),
+    certificates: z.array(
+      z.object({
+        workload: z.string(),
+        spiffeId: z.string(),
+        notBefore: z.iso.datetime(),
+        expiresAt: z.iso.datetime(),
+        late: z.boolean().describe('whether it ought to have been renewed by now'),
+      }),
+    ),
+  }),
+);
+
+export const rotation = named(
+  'Rotation',
+  z.strictObject({
+    now: z
+      .boolean()
+      .default(false)
+      .describe('signs at once, rather than when everybody had time to trust it'),
+  }),
 );

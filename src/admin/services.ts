@@ -3,6 +3,7 @@ import type { Log } from '../log.js';
 import { nearest } from '../config.js';
 import { reasonOf, type Outcome, type Problem } from '../errors.js';
 import { exposedServices } from '../fleet/exposed_services.js';
+import type { Fleet, Instance } from '../fleet/fleet.js';
 import { conflictsWith, conflictsWithout } from '../fleet/newcomer.js';
 import { decodeRegistration } from '../registry/decode.js';
 import { registrationSchema } from '../registry/schema.js';
@@ -20,6 +21,7 @@ export function serviceRoutes(state: AdminState, log: Log): Route[] {
     {
       method: 'get',
       path: '/v1/services',
+      role: 'viewer',
       summary: 'Every service of the fleet',
       answers: { 200: jsonRow('The services, sorted by name', serviceList) },
       handle: () => jsonAnswer({ services: summaries(state.fleet.value) }),
@@ -27,6 +29,7 @@ export function serviceRoutes(state: AdminState, log: Log): Route[] {
     {
       method: 'get',
       path: '/v1/services/{name}',
+      role: 'viewer',
       summary: 'All that is known of one service',
       answers: { 200: jsonRow('The service', serviceDetail) },
       problems: [404],
@@ -35,6 +38,7 @@ export function serviceRoutes(state: AdminState, log: Log): Route[] {
     {
       method: 'post',
       path: '/v1/services',
+      role: 'operator',
       summary: 'Register an instance, or replace the one of the same name and url',
       request: registrationSchema,
       answers: {
@@ -47,6 +51,7 @@ export function serviceRoutes(state: AdminState, log: Log): Route[] {
     {
       method: 'delete',
       path: '/v1/services/{name}',
+      role: 'operator',
       summary: 'Remove every instance of a service that was registered here',
       answers: { 200: jsonRow('The instances that were removed', removed) },
       problems: [404, 409, 503],
@@ -55,6 +60,7 @@ export function serviceRoutes(state: AdminState, log: Log): Route[] {
     {
       method: 'delete',
       path: '/v1/services/{name}/instances/{id}',
+      role: 'operator',
       summary: 'Remove one instance of a service',
       answers: { 200: jsonRow('The instance that was removed', removed) },
       problems: [404, 409, 503],
@@ -88,10 +94,13 @@ async function register(
 ): Promise<Answer> {
   const conflicts = await conflictsOf(state, document);
   if (conflicts.length > 0) return problemAnswer(conflicts, 409);
+  // Now: what comes back through the watch would be taken for what was there before.
+  const stood = state.fleet.value;
   const done = await settled(state, (registry) => registry.put(document));
-  if (!done.ok) return problemAnswer(done.problems);
+  if (!done.ok) return notRegistered(state, log, done.problems);
   const { registration, change, warnings } = done.value;
   const { name, id, source } = registration;
+  const [before = null] = standing(stood, name, (each) => each.source === source && each.id === id);
   log.info({ service: name, instance: id, source, change }, 'registered');
   return {
     ...jsonAnswer(
@@ -99,7 +108,31 @@ async function register(
       change === 'added' ? 201 : 200,
     ),
     headers: { location: `/v1/services/${encodeURIComponent(name)}` },
+    changed: { subject: { service: name, instance: id, source }, before, after: registration },
   };
+}
+
+/** Somebody may try what this machine can reach that they cannot. */
+function notRegistered({ metrics }: AdminState, log: Log, problems: readonly Problem[]): Answer {
+  for (const { subject, message } of problems.filter(({ code }) => code === 'target_refused')) {
+    metrics.adminRefused.inc({ reason: 'target' });
+    log.warn({ ...subject, reason: message }, 'refused a registration');
+  }
+  return problemAnswer(problems);
+}
+
+/** Instances as they stand, with what their service says of all: comparable to a registration. */
+function standing(
+  { services }: Fleet,
+  name: string,
+  which: (instance: Instance) => boolean,
+): readonly object[] {
+  const service = services.find((candidate) => candidate.name === name);
+  if (!service) return [];
+  const { path, era, health, traffic, expose, instances } = service;
+  return instances
+    .filter(which)
+    .map((each) => ({ name, ...each, path, era, health, traffic, expose }));
 }
 
 /** What would be wrong in the fleet because of it; wrong fields are the registry's to tell. */
@@ -107,7 +140,9 @@ async function conflictsOf(
   { fleet, write, ask }: AdminState,
   document: RegistrationDocument,
 ): Promise<Problem[]> {
-  const decoded = decodeRegistration(document, { source: write, allowedTargets: anywhere });
+  const decoded = decodeRegistration(document, {
+    ...{ source: write, allowedTargets: anywhere, identity: true },
+  });
   if (!decoded.ok) return [];
   const newcomer = decoded.value.value;
   // Only names without a prefix can be somebody else's.
@@ -129,10 +164,14 @@ async function remove(
   const conflicts = conflictsWithout(fleet.value, name, gone ?? []);
   if (conflicts.length > 0) return problemAnswer(conflicts, 409);
   state.removing(write, { service: name, instance: id });
+  const stood = fleet.value;
   const done = await settled(state, (registry) => registry.remove(name, id));
   if (!done.ok) return problemAnswer(done.problems.map((each) => toldWhere(state, each, params)));
+  const ids = new Set(done.value);
   log.info({ service: name, instances: done.value, source: write }, 'deregistered');
-  return jsonAnswer({ removed: done.value });
+  const before = standing(stood, name, (each) => each.source === write && ids.has(each.id));
+  const subject = { service: name, source: write, ...(id !== undefined && { instance: id }) };
+  return { ...jsonAnswer({ removed: done.value }), changed: { subject, before, after: [] } };
 }
 
 /** What another registry holds cannot be removed here: say where it can. */

@@ -1,4 +1,8 @@
 /** What the admin API shows and steers, handed in by the composition root. */
+import type { MintJoinToken } from '../admission/join_tokens.js';
+import type { Authority } from '../certificates/authority.js';
+import type { Issuer } from '../certificates/certificate.js';
+import type { Material } from '../certificates/material.js';
 import type { Problem } from '../errors.js';
 import type { BeliefStatus, Removal } from '../fleet/beliefs.js';
 import type { Catalogue, Fleet, Registration, SourceName } from '../fleet/fleet.js';
@@ -17,6 +21,13 @@ export interface Plan {
   readonly resources: readonly ResourceDifference[];
   readonly appeared: readonly Problem[];
   readonly mended: readonly Problem[];
+}
+
+/** Who signs, and what is held. */
+export interface CertificateState {
+  readonly authority: Pick<Authority, 'list' | 'rotate'>;
+  readonly issuer: Issuer['kind'];
+  readonly material: Latest<Material>;
 }
 
 export interface AdminState {
@@ -44,6 +55,10 @@ export interface AdminState {
   readonly plan: (changes: Changes) => Plan | undefined;
   /** When a service last told all it offers, in ms since the epoch. */
   readonly askedAt: (service: string) => number | undefined;
+  /** Undefined where identity is off. */
+  readonly mintJoinToken?: MintJoinToken | undefined;
+  /** Undefined where identity is off. */
+  readonly certificates?: CertificateState | undefined;
   readonly metrics: Metrics;
   readonly version: string;
 }

@@ -1,8 +1,12 @@
 /** Every route there is, in the order the OpenAPI document shows them. */
 import type { Log } from '../log.js';
+import type { AuditLog } from './audit.js';
+import { auditRoutes } from './audit_routes.js';
 import { catalogueRoutes } from './catalogue.js';
+import { certificateRoutes } from './certificates.js';
 import { exposedRoutes } from './exposed.js';
 import { healthRoutes } from './health.js';
+import { joinTokenRoutes } from './join_tokens.js';
 import { nodeRoutes } from './nodes.js';
 import { openapiRoute } from './openapi.js';
 import { pageRoute } from './page.js';
@@ -17,12 +21,19 @@ import type { AdminState } from './state.js';
 interface TableInput {
   readonly state: AdminState;
   readonly readiness: Readiness;
+  readonly audit: AuditLog;
   readonly log: Log;
   readonly closing: AbortSignal;
   readonly keepAliveMs: number;
 }
 
-export function routeTable({ state, readiness, log, ...rest }: TableInput): readonly Route[] {
+export function routeTable({
+  state,
+  readiness,
+  audit,
+  log,
+  ...rest
+}: TableInput): readonly Route[] {
   const source = { fleet: state.fleet, complete: readiness.complete, ...rest };
   const table: readonly Route[] = [
     pageRoute(state, readiness),
@@ -32,6 +43,9 @@ export function routeTable({ state, readiness, log, ...rest }: TableInput): read
     ...nodeRoutes(state),
     ...registryRoutes(state),
     ...planRoutes(state),
+    ...certificateRoutes(state),
+    ...auditRoutes(audit),
+    ...joinTokenRoutes(state),
     ...exposedRoutes(source),
     ...healthRoutes(state, readiness),
     openapiRoute(state.version, () => table),

@@ -62,11 +62,12 @@ export function detailOf(
 }
 
 function instanceOf(
-  { host, port, tags, metadata, ...rest }: Instance,
+  { host, port, tags, metadata, tls, ...rest }: Instance,
   path: string,
 ): ServiceDetail['instances'][number] {
   const address = host.includes(':') ? `[${host}]:${port}` : `${host}:${port}`;
-  return { ...rest, url: `http://${address}${path}`, tags: [...tags], metadata };
+  const url = `${tls.mode === 'tls' ? 'https' : 'http'}://${address}${path}`;
+  return { ...rest, url, tls: tls.mode, tags: [...tags], metadata };
 }
 
 function probeOf({ probe }: Service, askedAt: number | undefined): ServiceDetail['probe'] {

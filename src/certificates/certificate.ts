@@ -2,7 +2,7 @@
  * Certificates of workloads: who says them, who holds them. Readonly data and the
  * one interface of whoever signs; no behaviour.
  */
-import type { Outcome } from '../errors.js';
+import type { Outcome, Problem } from '../errors.js';
 
 /** A private key and the certificate that goes with it, PEM. */
 export interface Certificate {
@@ -35,6 +35,9 @@ export interface Issuer {
 
   /** Told when what was issued ought to be asked for anew, whatever its age; undefined: all. */
   watchRenewals(seen: (workload: string | undefined) => void): void;
+
+  /** What is wrong beside what `issue` answered. */
+  problems?(): readonly Problem[];
 
   close(): Promise<void>;
 }

@@ -1,4 +1,4 @@
-/** Names of workloads. A service has its own; the parts of MCPX have these, which no service gets. */
+/** Names of workloads: a service's own, and those of MCPX's parts, which no service gets. */
 
 export const ownWorkloads = ['edge', 'control-plane', 'filter'] as const;
 

@@ -27,6 +27,25 @@ const problem = z.object({
 
 export const problemList = z.object({ problems: z.array(problem) });
 
+export const auditList = z.object({
+  lines: z.array(
+    z.object({
+      at: z.string(),
+      id: z.string(),
+      who: z.string(),
+      role: z.string(),
+      from: z.string(),
+      what: z.string(),
+      subject: z.record(z.string(), z.string()).default({}),
+      before: z.unknown().optional(),
+      after: z.unknown().optional(),
+      outcome: z.string(),
+      reason: z.string().default(''),
+      unwritten: z.number().default(0),
+    }),
+  ),
+});
+
 const tool = z.object({
   name: z.string(),
   title: z.string().optional(),
@@ -194,4 +213,31 @@ export const rolloutPlan = z.object({
   differences: z.array(z.object({ subject: z.string(), words: z.string(), breaking: z.boolean() })),
   why: z.string(),
   seen: z.object({ id: z.string(), phase: z.string(), step: z.number() }).optional(),
+});
+
+export const joinToken = z.object({ token: z.string(), until: z.string() });
+
+export const rootList = z.object({
+  roots: z.array(
+    z.object({
+      fingerprint: z.string(),
+      state: z.string(),
+      since: z.string(),
+      until: z.string().optional(),
+      expiresAt: z.string(),
+    }),
+  ),
+});
+
+export const certificateList = rootList.extend({
+  identity: z.string(),
+  issuer: z.string().optional(),
+  certificates: z.array(
+    z.object({
+      workload: z.string(),
+      spiffeId: z.string(),
+      expiresAt: z.string(),
+      late: z.boolean(),
+    }),
+  ),
 });

@@ -10,11 +10,11 @@ import type { Config } from '../config.js';
 import { reasonOf } from '../errors.js';
 import { packageFile } from '../package_file.js';
 import { nodeList, problemList } from './answers.js';
-import { AdminClient } from './client.js';
+import { certificateFindings } from './certificate_check.js';
+import { clientOf, type AdminClient } from './client.js';
 import type { Invocation } from './command.js';
 import { Failure } from './failure.js';
 import { aboutText } from './problems.js';
-import { adminUrl } from './settings.js';
 
 export interface Finding {
   readonly state: 'ok' | 'warning' | 'failed';
@@ -158,7 +158,7 @@ async function portsAndControlPlane(
   invocation: Invocation,
   config: Config,
 ): Promise<readonly Finding[]> {
-  const client = new AdminClient(adminUrl(invocation));
+  const client = clientOf(invocation);
   const state = await controlPlane(client);
   const taken = await invocation.actions.portProblems(config);
   const runs = state.some(({ state }) => state === 'ok');
@@ -183,7 +183,12 @@ async function controlPlane(client: AdminClient): Promise<readonly Finding[]> {
   try {
     const ready = await client.get('/readyz', z.object({ detail: z.string() }));
     const found = `${client.url}: ${ready.value.detail}`;
-    return [{ state: 'ok', what, found }, ...(await nodes(client)), ...(await problems(client))];
+    return [
+      { state: 'ok', what, found },
+      ...(await nodes(client)),
+      ...(await certificateFindings(client)),
+      ...(await problems(client)),
+    ];
   } catch (error) {
     if (!(error instanceof Failure)) throw error;
     if (error.json !== undefined) return [{ state: 'failed', what, found: error.message }];

@@ -1,10 +1,11 @@
 /** The admin API over HTTP: answers are decoded once, problem details become readable failures. */
 import { userInfo } from 'node:os';
 import { z } from 'zod';
+import { callAdmin, type AdminAnswer, type AdminCall, type Credentials } from '../admin_call.js';
 import { reasonOf } from '../errors.js';
 import type { Invocation } from './command.js';
 import { Failure, Unreachable } from './failure.js';
-import { adminUrl } from './settings.js';
+import { adminUrl, credentialsFor } from './settings.js';
 import { plain } from './table.js';
 
 const deadlineMs = 15_000;
@@ -28,7 +29,11 @@ interface Sent {
 }
 
 export class AdminClient {
-  constructor(readonly url: string) {}
+  /** `credentials` are read when the first request is sent. */
+  constructor(
+    readonly url: string,
+    private readonly credentials: () => Credentials | Promise<Credentials> = () => ({}),
+  ) {}
 
   get<T>(path: string, schema: z.ZodType<T>): Promise<Told<T>> {
     return this.send({ method: 'GET', path }, schema);
@@ -55,9 +60,10 @@ export class AdminClient {
     );
   }
 
-  async #fetch(path: string, init: RequestInit): Promise<Response> {
+  async #fetch(path: string, call: AdminCall): Promise<AdminAnswer> {
+    const credentials = await this.credentials();
     try {
-      return await fetch(`${this.url}${path}`, init);
+      return await callAdmin(`${this.url}${path}`, call, credentials);
     } catch (error) {
       if (error instanceof DOMException && error.name === 'TimeoutError')
         throw new Failure(`${this.url} did not answer within ${deadlineMs / 1000} s.`);
@@ -82,7 +88,7 @@ function userName(): string {
 }
 
 export function clientOf(invocation: Invocation): AdminClient {
-  return new AdminClient(adminUrl(invocation));
+  return new AdminClient(adminUrl(invocation), () => credentialsFor(invocation));
 }
 
 /** One part of a path. */

@@ -10,8 +10,10 @@ export interface Actions {
   up(config: Config, request: UpRequest): Promise<number>;
   serve(config: Config): Promise<number>;
   filter(config: Config): Promise<number>;
-  /** The YAML of an edge Envoy's bootstrap. */
+  /** The YAML of an Envoy's bootstrap. */
   bootstrap(settings: BootstrapSettings): Promise<string>;
+  /** Ends when it has joined (`once`), cannot, or the process is to end. */
+  join(request: JoinRequest): Promise<Outcome<{ readonly id: string; readonly expiresAt: number }>>;
   findEnvoy(search: EnvoySearch): Promise<Outcome<FoundEnvoy>>;
   /** What the admin API would answer to a plan, were nothing registered. */
   plan(config: Config, changes: ChangesFile): Promise<object>;
@@ -26,11 +28,35 @@ interface UpRequest {
   readonly once: boolean;
 }
 
-interface BootstrapSettings {
+export interface BootstrapSettings {
   readonly node: string;
   /** One for each replica of the control plane. */
-  readonly xds: readonly { readonly host: string; readonly port: number }[];
+  readonly xds: readonly HostAndPort[];
   readonly adminPort: number;
+  /** Undefined: it connects in clear. */
+  readonly identity?: { readonly folder: string; readonly trustDomain: string };
+  /** Undefined: it is an edge. */
+  readonly sidecar?: {
+    readonly service: string;
+    readonly inbound: HostAndPort;
+    readonly outbound: HostAndPort;
+    readonly local: HostAndPort;
+  };
+}
+
+interface JoinRequest {
+  /** Undefined: it has joined before. */
+  readonly token: string | undefined;
+  /** One for each replica of the control plane. */
+  readonly xds: readonly HostAndPort[];
+  readonly folder: string;
+  /** Renews nothing that is not due now. */
+  readonly once: boolean;
+}
+
+interface HostAndPort {
+  readonly host: string;
+  readonly port: number;
 }
 
 interface EnvoySearch {

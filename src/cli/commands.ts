@@ -13,6 +13,7 @@ export const sharedOptions: readonly OptionRow[] = [
 export const groups: Readonly<Record<string, string>> = {
   service: 'the services and their instances',
   registry: 'where they register, and how far that is believed',
+  ca: 'the authority that signs certificates',
   canary: 'ship a new version step by step, judged by what agents feel',
   bluegreen: 'ship a new version at once, and back at once',
 };
@@ -63,17 +64,51 @@ export const commandTable: readonly CommandRow[] = [
     path: 'bootstrap',
     summary: 'print the bootstrap of an Envoy that connects here',
     options: [
-      { flags: '--role <role>', description: 'edge' },
-      { flags: '--node <id>', description: 'what the Envoy is called (default: edge-HOSTNAME)' },
+      { flags: '--role <role>', description: 'edge, or sidecar of one service' },
+      { flags: '--service <name>', description: 'sidecar: the service it stands beside' },
+      {
+        flags: '--inbound <ip:port>',
+        description: 'sidecar: where others call its server (default: 0.0.0.0:3443)',
+      },
+      {
+        flags: '--outbound <ip:port>',
+        description: 'sidecar: where its server calls others (default: 127.0.0.1:15001)',
+      },
+      {
+        flags: '--local <ip:port>',
+        description: 'sidecar: its server, on this machine (default: 127.0.0.1:3000)',
+      },
+      { flags: '--node <id>', description: 'what the Envoy is called (default: ROLE-HOSTNAME)' },
       {
         flags: '--xds <host:port>',
         description: 'where it finds the control plane; several times, or a list with commas',
         repeated: true,
       },
+      { flags: '--folder <folder>', description: 'where its certificate is (that of `mcpx join`)' },
+      { flags: '--no-token', description: 'print no join token: it has joined already' },
       { flags: '--json', description: 'print JSON instead of YAML' },
     ],
     example: 'mcpx bootstrap --xds 10.0.0.5:18000,10.0.0.6:18000 > edge.yaml',
     load: async () => (await import('./bootstrap.js')).bootstrap,
+  },
+  {
+    path: 'join',
+    summary: "get this machine's Envoy its certificate, and keep it fresh",
+    options: [
+      { flags: '--token <token>', description: 'from `mcpx bootstrap`, the first time; -: stdin' },
+      {
+        flags: '--xds <host:port>',
+        description: 'where the control plane answers; several times, or a list with commas',
+        repeated: true,
+      },
+      {
+        flags: '--folder <folder>',
+        description: 'where the certificate is kept (default: /etc/mcpx/identity)',
+      },
+      { flags: '--once', description: 'renew only if it is due now, then end' },
+    ],
+    example: 'mcpx join --token mcpx1.… --xds 10.0.0.5:18000',
+    load: async () => (await import('./join.js')).join,
   },
   {
     path: 'service list',
@@ -176,6 +211,44 @@ export const commandTable: readonly CommandRow[] = [
     options: [json],
     example: 'mcpx problems',
     load: async () => (await import('./problems.js')).problems,
+  },
+  {
+    path: 'ca show',
+    summary: 'show the roots of the authority, and the certificates that are held',
+    options: [json],
+    example: 'mcpx ca show',
+    load: async () => (await import('./ca.js')).show,
+  },
+  {
+    path: 'ca rotate',
+    summary: 'have the authority sign with a new root; the old one is trusted while it is needed',
+    options: [
+      { flags: '--now', description: 'sign at once, before everybody had time to trust it' },
+      json,
+    ],
+    example: 'mcpx ca rotate',
+    load: async () => (await import('./ca.js')).rotate,
+  },
+  {
+    path: 'audit',
+    summary: 'show who did what, from what to what, and who was refused',
+    options: [{ flags: '--limit <count>', description: 'how many lines (default: 200)' }, json],
+    example: 'mcpx audit --limit 50',
+    load: async () => (await import('./audit.js')).audit,
+  },
+  {
+    path: 'token',
+    summary: 'make a token for the admin API; mcpx.yaml takes its digest',
+    options: [
+      { flags: '--name <name>', description: 'whose it is: audit log and histories show it' },
+      {
+        flags: '--role <role>',
+        description: 'viewer (looks), operator (registers, rolls out) or admin (everything)',
+      },
+      { flags: '--json', description: 'print the token and its entry as JSON' },
+    ],
+    example: 'mcpx token --name ana --role operator',
+    load: async () => (await import('./token.js')).token,
   },
   {
     path: 'doctor',

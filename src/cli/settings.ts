@@ -1,5 +1,11 @@
 /** What a command needs of `mcpx.yaml`, the variables and its flags. */
+import { readFile } from 'node:fs/promises';
+import { resolve } from 'node:path';
+import { rootCertificates } from 'node:tls';
 import { z } from 'zod';
+import { adminUrlOf as adminUrlHere, localRoots } from '../admin_address.js';
+import type { Credentials } from '../admin_call.js';
+import { reasonOf } from '../errors.js';
 import { readConfig, type Config } from '../config.js';
 import type { Invocation } from './command.js';
 import { Failure } from './failure.js';
@@ -14,15 +20,17 @@ type Flags = Readonly<Record<string, unknown>>;
 
 /** The configuration in effect; `flags` win over everything else. */
 export function configFor({ options, terminal }: Invocation, flags: Flags = {}): Config {
-  const file = typeof options['config'] === 'string' ? options['config'] : undefined;
   const { env, cwd } = terminal;
   const { env: environment } = shared.pick({ env: true }).parse(options);
   const named = environment === undefined ? flags : { ...flags, environment };
-  const read = readConfig({ file, env, cwd, flags: named });
+  const read = readConfig({ file: fileOf({ options }), env, cwd, flags: named });
   if (read.ok) return read.value;
   const reasons = read.problems.map(({ message }) => `  ${message}`).join('\n');
   throw new Failure(`The configuration is wrong. Correct it, then try again:\n${reasons}`);
 }
+
+const fileOf = ({ options }: Pick<Invocation, 'options'>): string | undefined =>
+  typeof options['config'] === 'string' ? options['config'] : undefined;
 
 /** `--admin`, else that of `--env`, else MCPX_ADMIN_URL, else where the configuration puts it. */
 export function adminUrl(invocation: Invocation): string {
@@ -30,7 +38,7 @@ export function adminUrl(invocation: Invocation): string {
   if (admin === undefined && env !== undefined) return adminUrlOf(env, invocation);
   const named = admin ?? invocation.terminal.env['MCPX_ADMIN_URL'];
   if (named !== undefined && named !== '') return checkedUrl(named, '--admin');
-  return urlOf(configFor(invocation).admin);
+  return adminUrlHere(configFor(invocation));
 }
 
 /** Never another environment's: what is meant for staging must not reach production. */
@@ -40,11 +48,40 @@ function adminUrlOf(environment: string, invocation: Invocation): string {
   // As configured without the flag.
   const { env, ...options } = invocation.options;
   const own = configFor({ ...invocation, options });
-  if (own.environment === env) return urlOf(own.admin);
+  if (own.environment === env) return adminUrlHere(own);
   throw new Failure(
     `No admin API of the environment ${environment} is known. Set ` +
       `environments.${environment}.admin in mcpx.yaml, or name it with --admin.`,
   );
+}
+
+/**
+ * Who this is to the admin API, and whom it believes to be one: by variables. Without
+ * MCPX_ADMIN_ROOTS also whom the control plane of this machine names, beside the public ones.
+ */
+export async function credentialsFor(invocation: Invocation): Promise<Credentials> {
+  const { env, cwd } = invocation.terminal;
+  const content = async (variable: string): Promise<string | undefined> => {
+    const path = env[variable];
+    if (path === undefined || path === '') return undefined;
+    return readFile(resolve(cwd, path), 'utf8').catch((error: unknown) => {
+      throw new Failure(`${variable} cannot be read: ${reasonOf(error)}.`);
+    });
+  };
+  const certificate = await content('MCPX_ADMIN_CERTIFICATE');
+  const key = await content('MCPX_ADMIN_KEY');
+  if ((certificate === undefined) !== (key === undefined))
+    throw new Failure('Set MCPX_ADMIN_CERTIFICATE and MCPX_ADMIN_KEY, or neither of them.', 2);
+  const roots = (await content('MCPX_ADMIN_ROOTS')) ?? (await rootsHere(invocation));
+  return { token: env['MCPX_ADMIN_TOKEN'], certificate, key, roots };
+}
+
+async function rootsHere(invocation: Invocation): Promise<string | undefined> {
+  const { env, cwd } = invocation.terminal;
+  // Asking another control plane must not fail for what is wrong with the configuration here.
+  const read = readConfig({ env, cwd, file: fileOf(invocation) });
+  const roots = read.ok ? await localRoots(read.value.data) : undefined;
+  return roots && [...rootCertificates, roots].join('\n');
 }
 
 /** Whether somebody said which control plane is meant, rather than the one here. */

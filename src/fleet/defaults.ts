@@ -1,5 +1,5 @@
 /** The policy of a registration that says nothing of it. */
-import type { Policy } from './fleet.js';
+import type { Policy, Tls } from './fleet.js';
 
 export const defaultPolicy: Policy = {
   era: 'auto',
@@ -13,3 +13,5 @@ export const defaultPolicy: Policy = {
   },
   expose: { prefix: true, tools: ['*'] },
 };
+
+export const inClear: Tls = { mode: 'off' };

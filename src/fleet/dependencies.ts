@@ -119,9 +119,17 @@ const signatureOf = (service: Service | undefined): string =>
   service ? JSON.stringify([...needsOf(service)]) : '';
 
 /** A service → those who depend on it. */
-const targets = claimIndex((service) => [
-  ...new Set([...needsOf(service).values()].flat().map((dependency) => dependency.service)),
-]);
+const targets = claimIndex(dependenciesOf);
+
+/** The services it calls, whichever of its versions does, sorted. */
+export function dependenciesOf(service: Service): readonly string[] {
+  const all = [...needsOf(service).values()].flat().map((dependency) => dependency.service);
+  return [...new Set(all)].sort();
+}
+
+/** The services that call it, sorted. */
+export const dependantsOf = (fleet: Fleet, name: string): readonly string[] =>
+  targets.claimants(fleet, name);
 
 /** These, those who depend on them, those who depend on those, and so on. */
 function withDependants(names: readonly string[], fleet: Fleet): ReadonlySet<string> {

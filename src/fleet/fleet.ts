@@ -48,12 +48,24 @@ export interface Expose {
   readonly tools: readonly string[];
 }
 
+/** How an instance is reached. */
+export interface Tls {
+  /** `tls`: it shows a certificate. `mutual`: both sides do, and each is who it is said to be. */
+  readonly mode: 'off' | 'tls' | 'mutual';
+  /** Of whoever answers there, where it is not the service's own sidecar; `mutual` alone. */
+  readonly spiffe?: string | undefined;
+  /** The name it is asked by, which its certificate must bear; with `tls` its address else. */
+  readonly sni?: string | undefined;
+}
+
 /** What all instances of a service share. */
 export interface Policy {
   readonly era: Era | 'auto';
   readonly health: HealthPolicy;
   readonly traffic: TrafficPolicy;
   readonly expose: Expose;
+  /** Workloads whose calls its sidecars take; undefined: the edge and whoever depends on it. */
+  readonly allow?: readonly string[] | undefined;
 }
 
 /** Parts of a policy, as a registry's per-service document gives them. */
@@ -90,6 +102,7 @@ export interface Registration extends Policy {
   readonly checkedBy: 'registry' | 'envoy';
   /** Always `true` when `checkedBy` is `envoy`. */
   readonly passing: boolean;
+  readonly tls: Tls;
   readonly dependsOn: readonly Dependency[];
 }
 
@@ -108,6 +121,7 @@ export type Instance = Pick<
   | 'priority'
   | 'checkedBy'
   | 'passing'
+  | 'tls'
   | 'dependsOn'
 >;
 

@@ -11,10 +11,10 @@ import { ownToolProblems, takenToolNames, toolClaims } from './tool_names.js';
 
 /** The service that a first registration makes. */
 export function firstOf(newcomer: Registration, catalogue?: Catalogue): Service {
-  const { era, health, traffic, expose, name, path } = newcomer;
+  const { era, health, traffic, expose, allow, name, path } = newcomer;
   const probe = catalogue && { catalogue, failure: undefined };
   return {
-    ...{ era, health, traffic, expose, name, path, probe },
+    ...{ era, health, traffic, expose, ...(allow && { allow }), name, path, probe },
     ...{ instances: [newcomer], rollout: undefined },
   };
 }

@@ -73,9 +73,10 @@ export function mergeService(name: string, inputs: ServiceInputs): MergedService
     return false;
   });
   const leader = leadingRegistration(fitting, inputs.rollout);
+  const { era, health, traffic, expose, allow } = leader;
   const policy = inputs.overrides.reduceRight<Policy>(
     (base, override) => ({ ...base, ...override }),
-    { era: leader.era, health: leader.health, traffic: leader.traffic, expose: leader.expose },
+    { era, health, traffic, expose, ...(allow && { allow }) },
   );
   const service: Service = {
     ...policy,
@@ -145,7 +146,7 @@ export function leads(newcomer: Registration, { instances, rollout }: Service): 
   return rivals.every((other) => other.id === newcomer.id || byLead(newcomer, other) < 0);
 }
 
-const policyBlocks = ['era', 'health', 'traffic', 'expose'] as const;
+const policyBlocks = ['era', 'health', 'traffic', 'expose', 'allow'] as const;
 
 /** What instances ask for that is not what the service does; a policy document settles it. */
 function differingPolicies(
@@ -174,10 +175,10 @@ function toInstance(registration: Registration): Instance {
   const known = instances.get(registration);
   if (known) return known;
   const { id, source, version, host, port, tags, metadata } = registration;
-  const { zone, weight, priority, checkedBy, passing, dependsOn } = registration;
+  const { zone, weight, priority, checkedBy, passing, tls, dependsOn } = registration;
   const instance: Instance = {
     ...{ id, source, version, host, port, tags, metadata },
-    ...{ zone, weight, priority, checkedBy, passing, dependsOn },
+    ...{ zone, weight, priority, checkedBy, passing, tls, dependsOn },
   };
   instances.set(registration, instance);
   return instance;

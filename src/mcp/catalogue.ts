@@ -3,6 +3,8 @@
  * the last known stays while none is there.
  */
 import http from 'node:http';
+import https from 'node:https';
+import { tlsOptionsOf, type Credentials } from '../admin_call.js';
 import { reasonOf } from '../errors.js';
 import { Latest } from '../latest.js';
 import type { Log } from '../log.js';
@@ -20,17 +22,24 @@ const failuresQuiet = 4;
 /** Several times what the control plane leaves between two signs of life. */
 const silenceMaxMs = 60_000;
 
+/** What is shown to a control plane, read anew at every connection. */
+type CredentialsNow = () => Credentials | Promise<Credentials>;
+
 /** `adminUrls`: the admin API of every replica, one at least. */
-export function watchCatalogue(adminUrls: readonly string[], log: Log): Catalogue {
+export function watchCatalogue(
+  adminUrls: readonly string[],
+  log: Log,
+  credentials: CredentialsNow = () => ({}),
+): Catalogue {
   const state = new Latest<CatalogueState>(emptyCatalogue);
   const stop = new AbortController();
   const urls = adminUrls.map((url) => `${url.replace(/\/+$/, '')}/v1/exposed?watch=true`);
-  void watch(urls, state, log, stop.signal);
+  void watch({ urls, credentials }, state, log, stop.signal);
   return { state, close: () => stop.abort() };
 }
 
 async function watch(
-  urls: readonly string[],
+  { urls, credentials }: { readonly urls: readonly string[]; credentials: CredentialsNow },
   state: Latest<CatalogueState>,
   log: Log,
   signal: AbortSignal,
@@ -38,7 +47,8 @@ async function watch(
   let failures = 0;
   for (let turn = 0; ; turn++) {
     const url = urls[turn % urls.length] ?? '';
-    const { heard, reason } = await readOnce(url, state, log, signal);
+    const open = async () => get(url, await credentials(), signal);
+    const { heard, reason } = await readOnce(open, state, log);
     if (signal.aborted) return;
     // Said once, and not while both are just starting.
     if (heard || failures === failuresQuiet) log.warn({ url, reason }, 'catalogue stream ended');
@@ -54,17 +64,18 @@ interface Ended {
 }
 
 async function readOnce(
-  url: string,
+  open: () => Promise<http.IncomingMessage>,
   state: Latest<CatalogueState>,
   log: Log,
-  signal: AbortSignal,
 ): Promise<Ended> {
   let folding = connected(state.value);
   try {
-    const response = await get(url, signal);
-    if (response.statusCode !== 200) {
+    const response = await open();
+    const { statusCode = 0 } = response;
+    if (statusCode !== 200) {
       response.destroy();
-      return { heard: false, reason: `HTTP ${response.statusCode ?? 0}` };
+      const why = [401, 403].includes(statusCode) ? ': it does not know this filter service' : '';
+      return { heard: false, reason: `HTTP ${statusCode}${why}` };
     }
     let rest = '';
     response.setEncoding('utf8');
@@ -86,9 +97,18 @@ async function readOnce(
   }
 }
 
-async function get(url: string, signal: AbortSignal): Promise<http.IncomingMessage> {
+async function get(
+  url: string,
+  credentials: Credentials,
+  signal: AbortSignal,
+): Promise<http.IncomingMessage> {
+  const { token } = credentials;
+  const headers = token ? { authorization: `Bearer ${token}` } : {};
+  const options = { signal, agent: false, timeout: silenceMaxMs, headers };
   return new Promise((resolve, reject) => {
-    const request = http.get(url, { signal, agent: false, timeout: silenceMaxMs }, resolve);
+    const request = url.startsWith('https:')
+      ? https.get(url, { ...options, ...tlsOptionsOf(credentials) }, resolve)
+      : http.get(url, options, resolve);
     request.on('error', reject);
     request.on('timeout', () => request.destroy(new Error('the control plane fell silent')));
   });

@@ -3,9 +3,13 @@
  * with the shared key, and two faces that answer from both. Starts in that order.
  */
 import type { Server as HttpServer } from 'node:http';
+import { adminUrlOf, localRoots } from '../admin_address.js';
+import type { Credentials } from '../admin_call.js';
+import { readIdentity } from '../admission/identity_files.js';
 import type { Config } from '../config.js';
 import { failed, problem, reasonOf, succeeded, type Outcome } from '../errors.js';
 import { aggregatePath, clusterHeader } from '../gateway_contract.js';
+import { localTokens } from '../local_token.js';
 import type { Log } from '../log.js';
 import type { Metrics } from '../metrics.js';
 import type { Target } from '../streamable.js';
@@ -27,13 +31,16 @@ export async function startFilterService(
 ): Promise<Outcome<FilterService>> {
   const key = readSessionKey(config.data);
   if (!key.ok) return key;
+  const localToken = localTokens(config.data);
+  if (!localToken.ok) return localToken;
   const { host, port, bridgePort } = config.filter;
   const targetOf = (service: string): Target => ({
     url: `http://localhost${aggregatePath}`,
     socketPath: config.bridgeSocket,
     headers: { [clusterHeader]: service },
   });
-  const catalogue = watchCatalogue(controlPlanes(config), log);
+  const token = config.filter.token || localToken.value('filter');
+  const catalogue = watchCatalogue(controlPlanes(config), log, () => credentials(config, token));
   const state = createState(catalogue.state, key.value, targetOf);
   const { sessions, upstreams } = state;
   const known = () => ({
@@ -72,16 +79,20 @@ function portProblem(path: string, port: number, cause: unknown) {
   return problem('port_in_use', { path }, `${message} Free it or set ${path} to another one.`);
 }
 
-function controlPlanes({ filter, admin }: Config): readonly string[] {
-  if (filter.controlPlanes.length > 0) return filter.controlPlanes;
-  return [`http://${hostInUrl(admin.host)}:${admin.port}`];
+/** On another machine it shows what its Envoy shows; read anew, as it is renewed. */
+async function credentials(config: Config, localToken: string): Promise<Credentials> {
+  const { identity, token } = config.filter;
+  if (identity === '') return { token: localToken, roots: await localRoots(config.data) };
+  const read = await readIdentity(identity);
+  if (!read.ok) throw new Error(read.problems.map(({ message }) => message).join(' '));
+  if (!read.value) throw new Error(`nobody has joined in ${identity} yet (filter.identity)`);
+  const { chain, key, roots } = read.value;
+  return { certificate: chain, key, roots, ...(token !== '' && { token }) };
 }
 
-/** What the control plane binds to is not always what one can dial. */
-function hostInUrl(host: string): string {
-  if (host === '0.0.0.0') return '127.0.0.1';
-  if (host === '::') return '[::1]';
-  return host.includes(':') ? `[${host}]` : host;
+function controlPlanes(config: Config): readonly string[] {
+  const { controlPlanes } = config.filter;
+  return controlPlanes.length > 0 ? controlPlanes : [adminUrlOf(config)];
 }
 
 async function listenHttp(server: HttpServer, host: string, port: number): Promise<void> {

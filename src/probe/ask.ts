@@ -18,7 +18,7 @@ import {
 } from '../fleet/fleet.js';
 import { isObject } from '../mcp_wire.js';
 import { exchange, failureText, type Failure, type Limits, type Target } from '../streamable.js';
-import { spokesmen, targetOf } from './instances.js';
+import { spokesmen, targetOf, type Reach } from './instances.js';
 import { speakerAt, type Speaker } from './notices.js';
 import { openers } from './opening.js';
 
@@ -41,8 +41,12 @@ export interface ServiceTold extends Told {
 }
 
 /** Asks those who may speak for a service. Never throws. */
-export function askService(service: Service, signal: AbortSignal): Promise<ServiceTold> {
-  return askInTurn(service, spokesmen(service), signal);
+export function askService(
+  service: Service,
+  signal: AbortSignal,
+  reach?: Reach,
+): Promise<ServiceTold> {
+  return askInTurn(service, spokesmen(service), signal, reach);
 }
 
 /** Asks these instances of a service in turn, until one answers. Never throws. */
@@ -50,13 +54,14 @@ export async function askInTurn(
   service: Service,
   instances: readonly Instance[],
   signal: AbortSignal,
+  reach: Reach = targetOf,
 ): Promise<ServiceTold> {
   let failure: ProbeResult['failure'] = {
     code: 'server_unreachable',
     message: `No instance of ${service.name} passes its checks.`,
   };
   for (const instance of instances) {
-    const target = targetOf(instance, service.path);
+    const target = reach(instance, service);
     const told = await askInTime(target, service.era, signal);
     if (told.catalogue) {
       const speaker = speakerAt(target, told.catalogue);
@@ -117,11 +122,15 @@ export async function answers(target: Target, limits: Limits): Promise<boolean> 
 }
 
 /** Ids of those that Envoy asks itself and that do not answer us. */
-export async function silentInstances(service: Service, limits: Limits): Promise<string[]> {
-  const { instances, path } = service;
+export async function silentInstances(
+  service: Service,
+  limits: Limits,
+  reach: Reach = targetOf,
+): Promise<string[]> {
+  const { instances } = service;
   const asked = instances.filter(({ passing, checkedBy }) => passing && checkedBy === 'envoy');
   const alive = await Promise.all(
-    asked.map((instance) => answers(targetOf(instance, path), limits)),
+    asked.map((instance) => answers(reach(instance, service), limits)),
   );
   return asked.filter((_, index) => !alive[index]).map(({ id }) => id);
 }

@@ -16,13 +16,17 @@ export function spokesmen({ instances }: Service): readonly Instance[] {
 
 /** What decides whom we ask and how: anything else that changes needs no new question. */
 export function askedUnder({ era, path, instances }: Service): string {
-  const asked = instances.map(({ id, host, port, version, passing }) =>
-    [id, host, port, version, passing].join(' '),
+  const asked = instances.map(({ id, host, port, version, passing, tls }) =>
+    [id, host, port, version, passing, tls.mode, tls.spiffe, tls.sni].join(' '),
   );
   return JSON.stringify([era, path, asked]);
 }
 
-export function targetOf({ host, port }: Instance, path: string): Target {
+/** How an instance of a service is asked. */
+export type Reach = (instance: Instance, service: Pick<Service, 'name' | 'path'>) => Target;
+
+/** Where it is; what asks for TLS is never asked in clear. */
+export const targetOf: Reach = ({ host, port, tls }, { path }) => {
   const authority = isIPv6(host) ? `[${host}]:${port}` : `${host}:${port}`;
-  return { url: `http://${authority}${path}` };
-}
+  return { url: `${tls.mode === 'off' ? 'http' : 'https'}://${authority}${path}` };
+};

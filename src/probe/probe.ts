@@ -17,7 +17,7 @@ import { Latest } from '../latest.js';
 import type { Log } from '../log.js';
 import { PersistentMap } from '../persistent_map.js';
 import { answers, askService, silentInstances, type ServiceTold } from './ask.js';
-import { askedUnder, spokesmen, targetOf } from './instances.js';
+import { askedUnder, spokesmen, targetOf, type Reach } from './instances.js';
 import { Notices } from './notices.js';
 import { backoffMs, believedFor, calmMs, restAfter } from './timing.js';
 import { Turns } from './turns.js';
@@ -62,6 +62,7 @@ export class Probe {
   constructor(
     fleet: Latest<Fleet>,
     private readonly log: Log,
+    readonly reach: Reach = targetOf,
   ) {
     this.#notices = new Notices((service) => {
       const visit = this.#visits.get(service);
@@ -155,14 +156,15 @@ export class Probe {
     const startedAt = performance.now();
     visit.urges = startedAt < visit.restUntil + calmMs ? visit.urges + 1 : 0;
     visit.stale = false;
-    const told = await askService(service, this.#closing.signal);
+    const told = await askService(service, this.#closing.signal, this.reach);
     if (this.#isGone(visit)) return;
     this.#learn(visit, told);
     if (told.version === undefined || !hasSeveralVersions(service)) return;
     const tell = (version: string, catalogue: Catalogue) => {
       if (!this.#isGone(visit)) this.#learnVersion(visit, version, catalogue);
     };
-    await askOtherVersions(service, told.version, tell, this.#closing.signal);
+    const { signal } = this.#closing;
+    await askOtherVersions(service, told.version, tell, { signal, reach: this.reach });
   }
 
   /** What speaks for the service is left as it is. */
@@ -198,7 +200,7 @@ export class Probe {
     if (stale || failures > 0 || performance.now() >= believedUntil) return false;
     const [first] = spokesmen(service);
     const limits = { deadlineMs: service.health.timeoutMs, signal: this.#closing.signal };
-    return first !== undefined && (await answers(targetOf(first, service.path), limits));
+    return first !== undefined && (await answers(this.reach(first, service), limits));
   }
 
   /** One instance speaks for the service; that the others live is only seen by asking them. */
@@ -206,7 +208,7 @@ export class Probe {
     const told = this.report.value.get(service.name);
     if (!told?.catalogue || told.failure) return;
     const limits = { deadlineMs: service.health.timeoutMs, signal: this.#closing.signal };
-    const silent = await silentInstances(service, limits);
+    const silent = await silentInstances(service, limits, this.reach);
     const known = this.report.value.get(service.name);
     if (this.#closing.signal.aborted || !known || known.failure) return;
     const { catalogue, failure, versions } = known;

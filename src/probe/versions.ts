@@ -5,7 +5,7 @@
 import { rcompare } from 'semver';
 import type { Catalogue, ProbeResult, Service } from '../fleet/fleet.js';
 import { askInTurn } from './ask.js';
-import { spokesmen } from './instances.js';
+import { spokesmen, type Reach } from './instances.js';
 
 type Versions = NonNullable<ProbeResult['versions']>;
 
@@ -24,13 +24,13 @@ export async function askOtherVersions(
   service: Service,
   spoken: string,
   tell: (version: string, catalogue: Catalogue) => void,
-  signal: AbortSignal,
+  { signal, reach }: { readonly signal: AbortSignal; readonly reach: Reach },
 ): Promise<void> {
   const others = versionsIn(service).filter((version) => version !== spoken);
   const asking = others.slice(0, askedMax).map(async (version) => {
     const instances = service.instances.filter((instance) => instance.version === version);
     const asked = spokesmen({ ...service, instances });
-    const { catalogue } = await askInTurn(service, asked, signal);
+    const { catalogue } = await askInTurn(service, asked, signal, reach);
     if (catalogue) tell(version, catalogue);
   });
   await Promise.all(asking);

@@ -9,7 +9,10 @@ export interface Address {
 }
 
 /** `complaint` ends the sentence "url must …". */
-type AddressOutcome = { readonly address: Address } | { readonly complaint: string };
+type AddressOutcome =
+  | { readonly address: Address }
+  /** `refused`: it points where registrations must not. */
+  | { readonly complaint: string; readonly refused?: true };
 
 const shape = 'such as http://10.0.0.7:3000/mcp';
 
@@ -25,12 +28,18 @@ export function readAddress(url: string, allowedTargets: readonly string[]): Add
         'name an IP address or localhost as its host: Envoy takes endpoints by IP address, and ' +
         'this version looks no names up',
     };
+  if (['unspecified', 'multicast', 'broadcast'].includes(host.range()))
+    return { complaint: 'name the address of one machine' };
   const refused = refusalOf(host, allowedTargets);
-  if (refused !== undefined) return { complaint: refused };
-  const port = parsed.port === '' ? 80 : Number(parsed.port);
+  if (refused !== undefined) return { complaint: refused, refused: true };
+  if (isDisguised(url, parsed))
+    return { complaint: `write its address plainly, as ${host.toString()}`, refused: true };
+  const port = parsed.port === '' ? defaultPort(parsed) : Number(parsed.port);
   if (port === 0) return { complaint: 'have a port from 1 to 65535' };
   return { address: { host: host.toString(), port, path: parsed.pathname } };
 }
+
+const defaultPort = ({ protocol }: URL): number => (protocol === 'https:' ? 443 : 80);
 
 /** `10.0.0.7:3000`, `[::1]:3000`: how an instance is named that was given no name. */
 export function hostAndPort({ host, port }: Pick<Address, 'host' | 'port'>): string {
@@ -38,9 +47,8 @@ export function hostAndPort({ host, port }: Pick<Address, 'host' | 'port'>): str
 }
 
 function complaintAbout(parsed: URL, url: string): string | undefined {
-  if (parsed.protocol === 'https:')
-    return 'begin with http:// in this version: certificates come later';
-  if (parsed.protocol !== 'http:') return `begin with http:// ${shape}`;
+  if (parsed.protocol !== 'http:' && parsed.protocol !== 'https:')
+    return `begin with http:// or https:// ${shape}`;
   if (parsed.username !== '' || parsed.password !== '') return 'hold no user name and no password';
   if (url.includes('?') || url.includes('#')) return 'end with its path, without ? and #';
   if (parsed.pathname === '/' && !url.endsWith('/'))
@@ -48,23 +56,51 @@ function complaintAbout(parsed: URL, url: string): string | undefined {
   return undefined;
 }
 
-function ipOf(hostname: string): ipaddr.IPv4 | ipaddr.IPv6 | undefined {
+function ipOf(hostname: string): Ip | undefined {
   if (hostname === 'localhost') return ipaddr.parse('127.0.0.1');
   const bare = hostname.replace(/^\[(.*)\]$/, '$1');
   // `process` makes 10.0.0.7 of ::ffff:10.0.0.7, which allowedTargets would else not recognise.
   return ipaddr.isValid(bare) ? ipaddr.process(bare) : undefined;
 }
 
-function refusalOf(
-  host: ipaddr.IPv4 | ipaddr.IPv6,
-  allowedTargets: readonly string[],
-): string | undefined {
-  if (['unspecified', 'multicast', 'broadcast'].includes(host.range()))
-    return 'name the address of one machine';
-  const allowed = allowedTargets.some((cidr) => {
-    const [range, bits] = ipaddr.parseCIDR(cidr);
-    return range.kind() === host.kind() && host.match(range, bits);
-  });
-  if (allowed) return undefined;
-  return `point into registry.allowedTargets (${allowedTargets.join(', ')})`;
+/** `http://2852039166/`, `http://0251.0376.0251.0376/`: nobody writes an address so to be read. */
+function isDisguised(url: string, { protocol, hostname }: URL): boolean {
+  return ipaddr.IPv4.isValid(hostname) && !url.toLowerCase().startsWith(`${protocol}//${hostname}`);
+}
+
+function refusalOf(host: Ip, targets: readonly string[]): string | undefined {
+  const except = targets.filter((range) => range.startsWith('!')).map((range) => range.slice(1));
+  const taken = [host, ...carriedBy(host)].flatMap((each) =>
+    except.filter((range) => isIn(range, each)),
+  )[0];
+  if (taken !== undefined) return `not point into ${taken} (registry.allowedTargets)`;
+  const allowed = targets.filter((range) => !range.startsWith('!'));
+  if (allowed.some((range) => isIn(range, host))) return undefined;
+  return `point into registry.allowedTargets (${allowed.join(', ')})`;
+}
+
+type Ip = ipaddr.IPv4 | ipaddr.IPv6;
+
+function isIn(range: string, host: Ip): boolean {
+  const [start, bits] = ipaddr.parseCIDR(range);
+  return start.kind() === host.kind() && host.match(start, bits);
+}
+
+/** v6 ranges whose addresses reach a v4 one, and the byte at which that begins. */
+const carriers: readonly (readonly [string, number])[] = [
+  ...([
+    ['::/96', 12],
+    ['::ffff:0:0:0/96', 12],
+    ['64:ff9b::/96', 12],
+  ] as const),
+  ...([['2002::/16', 2]] as const),
+];
+
+/** The v4 address that a gateway would make of a v6 one. */
+function carriedBy(host: Ip): Ip[] {
+  if (host instanceof ipaddr.IPv4) return [];
+  const bytes = host.toByteArray();
+  return carriers.flatMap(([range, at]) =>
+    isIn(range, host) ? [new ipaddr.IPv4(bytes.slice(at, at + 4))] : [],
+  );
 }

@@ -7,7 +7,7 @@ import { EventEmitter } from 'node:events';
 import { setTimeout as delay } from 'node:timers/promises';
 import { z } from 'zod';
 import { reasonOf } from '../errors.js';
-import { Backoff } from './backoff.js';
+import { Backoff } from '../backoff.js';
 import { Pace, type PaceLimits } from './pace.js';
 
 /** What the `consul` package takes on every query; its types leave these out. */

@@ -33,6 +33,7 @@ import { changedMeanwhile, notFound, selfRegistered, unreachable } from './refus
 import type { Registry, RegistrationDocument, RegistryListener, Written } from './registry.js';
 import { Reporter } from './reporter.js';
 import { isStill, rolloutEntryOf, rolloutsFolder, textOfRollout } from './rollouts.js';
+import { isForgettable, spentFolder } from './spent.js';
 
 interface ConsulRegistryOptions {
   /** As `http://127.0.0.1:8500`. */
@@ -44,6 +45,7 @@ interface ConsulRegistryOptions {
   /** '' for the agent's own. */
   readonly datacenter: string;
   readonly allowedTargets: readonly string[];
+  readonly identity?: boolean;
   readonly log: Log;
 }
 
@@ -136,7 +138,11 @@ class ConsulRegistry implements Registry {
     this.#services = new ConsulServices({
       query: (service) => (options) => health.service({ ...options, service }),
       checks: (options) => health.state({ ...options, state: 'any', filter: this.#ourChecks() }),
-      ours: { tag: this.#tag, allowedTargets: options.allowedTargets },
+      ours: {
+        tag: this.#tag,
+        allowedTargets: options.allowedTargets,
+        identity: options.identity,
+      },
       changed: () => this.#publisher.request(),
     });
   }
@@ -175,7 +181,8 @@ class ConsulRegistry implements Registry {
   }
 
   async put(document: RegistrationDocument): Promise<Outcome<Written>> {
-    const context = { source: this.source, allowedTargets: this.options.allowedTargets } as const;
+    const { allowedTargets, identity } = this.options;
+    const context = { source: this.source, allowedTargets, identity } as const;
     const decoded = decodeRegistration(document, context);
     if (!decoded.ok) return decoded;
     const { value: registration, warnings } = decoded.value;
@@ -241,6 +248,21 @@ class ConsulRegistry implements Registry {
     });
   }
 
+  async spend(nonce: string, until: number): Promise<Outcome<boolean>> {
+    return this.#calling(undefined, async () => {
+      const { kv } = this.#queries;
+      const folder = this.#folder + spentFolder;
+      const own = { key: folder + nonce, value: String(until), cas: '0', timeout: callMs };
+      const first = (await kv.set(own)) === true;
+      const kept = await kv.get({ key: folder, recurse: true, timeout: callMs });
+      // Consul forgets nothing by itself.
+      for (const { key, text, revision } of storedIn(this.#folder, kept))
+        if (isForgettable(Number(text), Date.now()))
+          await kv.del({ key: this.#folder + key, cas: revision, timeout: callMs });
+      return succeeded(first);
+    });
+  }
+
   async close(): Promise<void> {
     this.#closing.abort();
     this.#services.close();
@@ -295,8 +317,8 @@ class ConsulRegistry implements Registry {
   }
 
   #report(): void {
-    const { allowedTargets } = this.options;
-    const context = { source: this.source, allowedTargets } as const;
+    const { allowedTargets, identity } = this.options;
+    const context = { source: this.source, allowedTargets, identity } as const;
     this.#listed = this.#fromServices.settle(this.#services.entries());
     const written = this.#fromKv.settle(
       (this.#instancePairs ?? []).map((pair) => instanceEntry(pair, context)),
@@ -336,7 +358,10 @@ class ConsulRegistry implements Registry {
     });
   }
 
-  async #calling<T>(service: string, work: () => Promise<Outcome<T>>): Promise<Outcome<T>> {
+  async #calling<T>(
+    service: string | undefined,
+    work: () => Promise<Outcome<T>>,
+  ): Promise<Outcome<T>> {
     try {
       return await work();
     } catch (error) {

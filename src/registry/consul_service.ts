@@ -16,6 +16,7 @@ export interface OurServices {
   /** Marks one as an MCP server: `mcp`, or `mcp-staging` in that environment. */
   readonly tag: string;
   readonly allowedTargets: readonly string[];
+  readonly identity?: boolean | undefined;
 }
 
 const serviceHealthSchema = z.object({
@@ -68,6 +69,8 @@ const metaFields: ReadonlyMap<string, readonly [field: string, read: Reading]> =
   ['mcp-breaker-requests', ['traffic.breaker.requests', asNumber]],
   ['mcp-tls', ['tls.mode', asText]],
   ['mcp-spiffe', ['tls.spiffe', asText]],
+  ['mcp-sni', ['tls.sni', asText]],
+  ['mcp-allow', ['allow', asList]],
   ['mcp-depends-on', ['dependsOn', asList]],
 ]);
 
@@ -111,7 +114,7 @@ interface ServiceContext extends OurServices {
 
 function decodeService(
   health: ServiceHealth,
-  { id, passing, allowedTargets, tag }: ServiceContext,
+  { id, passing, allowedTargets, identity, tag }: ServiceContext,
 ): Outcome<Decoded<Registration>> {
   const { Service: name, Meta } = health.Service;
   const meta = Object.entries(Meta ?? {});
@@ -131,6 +134,7 @@ function decodeService(
   const decoded = decodeRegistration(document, {
     source: 'consul',
     allowedTargets,
+    identity,
     id,
     checkedBy: 'registry',
     passing,

@@ -11,7 +11,7 @@
 import { setMaxListeners } from 'node:events';
 import { z } from 'zod';
 import type { Registration } from '../fleet/fleet.js';
-import { Backoff } from './backoff.js';
+import { Backoff } from '../backoff.js';
 import { Coalesced } from './coalesced.js';
 import { askOnce, consulReason, follow, type Answer, type BlockingQuery } from './blocking.js';
 import {

@@ -4,7 +4,8 @@
  */
 import { failed, problem, succeeded } from '../errors.js';
 import type { Outcome, Problem, ProblemCode, Subject } from '../errors.js';
-import type { PolicyOverride, Registration, SourceName } from '../fleet/fleet.js';
+import type { PolicyOverride, Registration, SourceName, Tls } from '../fleet/fleet.js';
+import { isOwnWorkload } from '../certificates/workload.js';
 import type { z } from 'zod';
 import { hostAndPort, readAddress, type Address } from './address.js';
 import { parseDependency } from './dependency.js';
@@ -20,6 +21,8 @@ export interface Decoded<T> {
 export interface RegistrationContext {
   readonly source: SourceName;
   readonly allowedTargets: readonly string[];
+  /** Whether workloads have certificates; without, nothing may ask for TLS. */
+  readonly identity?: boolean | undefined;
   /** The registry's own name of the instance; `host:port` when it has none. */
   readonly id?: string;
   /** `envoy` unless told. */
@@ -48,19 +51,20 @@ export function decodeRegistration(
   const located = url === undefined ? undefined : readAddress(url, context.allowedTargets);
   const address = located && 'address' in located ? located.address : undefined;
   const toProblem = problemsOf(document, context, address);
-  if (parsed.success && address !== undefined) {
+  const unanswered = parsed.success ? unsecured(parsed.data, url, context) : [];
+  if (parsed.success && address !== undefined && unanswered.length === 0) {
     const value = registrationOf(parsed.data, address, context);
-    return succeeded({
-      value,
-      warnings: unusedFields(parsed.data).map((complaint) =>
-        toProblem('registration_field_unused', complaint),
-      ),
-    });
+    const warnings = unusedFields(value.tls).map((complaint) =>
+      toProblem('registration_field_unused', complaint),
+    );
+    return succeeded({ value, warnings });
   }
   const complaints = explain(parsed.error?.issues ?? [], document, registrationFields);
-  if (located && 'complaint' in located && url !== '')
-    complaints.push({ path: 'url', message: `must ${located.complaint}` });
-  return failed(...complaints.map((complaint) => toProblem('registration_invalid', complaint)));
+  complaints.push(...unanswered);
+  const invalid = complaints.map((complaint) => toProblem('registration_invalid', complaint));
+  if (!located || !('complaint' in located) || url === '') return failed(...invalid);
+  const code = located.refused ? 'target_refused' : 'registration_invalid';
+  return failed(toProblem(code, { path: 'url', message: `must ${located.complaint}` }), ...invalid);
 }
 
 /** The policy all instances of a service share; a block that is given is complete. */
@@ -79,12 +83,13 @@ export function decodePolicy(
         ),
       ),
     );
-  const { era, health, traffic, expose } = parsed.data;
+  const { era, health, traffic, expose, allow } = parsed.data;
   const value: PolicyOverride = {
     ...(era && { era }),
     ...(health && { health: healthOf(health) }),
     ...(traffic && { traffic: trafficOf(traffic) }),
     ...(expose && { expose }),
+    ...(allow && { allow }),
   };
   return succeeded({ value, warnings: [] });
 }
@@ -124,6 +129,8 @@ function registrationOf(
     health: healthOf(document.health),
     traffic: trafficOf(document.traffic),
     expose: document.expose,
+    ...(document.allow && { allow: document.allow }),
+    tls: tlsOf(document),
     dependsOn: document.dependsOn.flatMap((written) => parseDependency(written) ?? []),
   };
 }
@@ -141,9 +148,45 @@ function trafficOf({ timeout, outlier, ...rest }: Document['traffic']): Registra
   };
 }
 
-function unusedFields({ tls }: Document): Complaint[] {
-  const unused = tls.spiffe === undefined ? [] : ['tls.spiffe'];
-  return unused.map((path) => ({ path, message: 'is not acted on by this version yet' }));
+const isHttps = (url: string): boolean => /^https:/i.test(url);
+
+function tlsOf({ url, tls: { mode, spiffe, sni } }: Document): Tls {
+  return {
+    mode: mode === 'off' && isHttps(url) ? 'tls' : mode,
+    ...(spiffe !== undefined && { spiffe }),
+    ...(sni !== undefined && { sni }),
+  };
+}
+
+/** What takes certificates, where nobody has one: it would be sent in clear, or not at all. */
+function unsecured(
+  document: Document,
+  url: string | undefined,
+  { identity = false }: RegistrationContext,
+): Complaint[] {
+  if (identity) {
+    if (!isOwnWorkload(document.name)) return [];
+    const message =
+      `must not be ${document.name}: a part of MCPX is called so, and with its certificate this ` +
+      'service would be taken for it';
+    return [{ path: 'name', message }];
+  }
+  const path = document.tls.mode !== 'off' ? 'tls.mode' : isHttps(url ?? '') ? 'url' : undefined;
+  if (path === undefined) return [];
+  const wanted = path === 'url' ? 'begin with http://' : 'be off';
+  const message =
+    `must ${wanted} here: without certificates (identity.mode in mcpx.yaml) it cannot be reached ` +
+    'by TLS, and is not sent in clear';
+  return [{ path, message }];
+}
+
+/** What is not looked at in this mode. */
+function unusedFields({ mode, spiffe, sni }: Tls): Complaint[] {
+  const message = `is not acted on with tls.mode ${mode}`;
+  return [
+    ...(spiffe !== undefined && mode !== 'mutual' ? [{ path: 'tls.spiffe', message }] : []),
+    ...(sni !== undefined && mode === 'off' ? [{ path: 'tls.sni', message }] : []),
+  ];
 }
 
 function problemsOf(

@@ -14,7 +14,7 @@ import type { PolicyOverride, Registration } from '../fleet/fleet.js';
 import type { RolloutDocument } from '../fleet/rollout.js';
 import type { Log } from '../log.js';
 import { Assembly } from './assembly.js';
-import { Backoff } from './backoff.js';
+import { Backoff } from '../backoff.js';
 import { Coalesced } from './coalesced.js';
 import { decodeRegistration } from './decode.js';
 import {
@@ -30,12 +30,14 @@ import { changedMeanwhile, notFound, selfRegistered, unreachable } from './refus
 import type { Registry, RegistrationDocument, RegistryListener, Written } from './registry.js';
 import { Reporter } from './reporter.js';
 import { isStill, rolloutEntryOf, rolloutsFolder, textOfRollout } from './rollouts.js';
+import { clocksDifferMs, spentFolder } from './spent.js';
 
 interface EtcdRegistryOptions {
   readonly endpoints: readonly string[];
   /** As `/mcpx`; keys are `/mcpx/instances/<service>/<id>` and `/mcpx/services/<name>`. */
   readonly prefix: string;
   readonly allowedTargets: readonly string[];
+  readonly identity?: boolean;
   readonly log: Log;
 }
 
@@ -80,7 +82,8 @@ class EtcdRegistry implements Registry {
   }
 
   async put(document: RegistrationDocument): Promise<Outcome<Written>> {
-    const context = { source: this.source, allowedTargets: this.options.allowedTargets } as const;
+    const { allowedTargets, identity } = this.options;
+    const context = { source: this.source, allowedTargets, identity } as const;
     const decoded = decodeRegistration(document, context);
     if (!decoded.ok) return decoded;
     const { value: registration, warnings } = decoded.value;
@@ -144,6 +147,21 @@ class EtcdRegistry implements Registry {
         .then(client.put(key).value(textOfRollout(next)))
         .commit();
       return put.succeeded ? succeeded(undefined) : taken;
+    });
+  }
+
+  async spend(nonce: string, until: number): Promise<Outcome<boolean>> {
+    return this.#withClient(undefined, async (client) => {
+      const key = this.#prefix + spentFolder + nonce;
+      const seconds = Math.ceil((until - Date.now() + clocksDifferMs) / 1_000);
+      const lease = client.lease(Math.max(seconds, 1), { autoKeepAlive: false });
+      const id = await lease.grant();
+      const put = await client
+        .if(key, 'Create', '==', 0)
+        .then(client.put(key).value(String(until)).lease(id))
+        .commit();
+      if (!put.succeeded) await lease.revoke();
+      return succeeded(put.succeeded);
     });
   }
 
@@ -248,7 +266,8 @@ class EtcdRegistry implements Registry {
 
   #publish(): void {
     if (this.#closing.signal.aborted) return;
-    const context = { source: this.source, allowedTargets: this.options.allowedTargets } as const;
+    const { allowedTargets, identity } = this.options;
+    const context = { source: this.source, allowedTargets, identity } as const;
     const changed = [...this.#changed].sort();
     this.#changed.clear();
     const instances = this.#changesIn('instances/', changed, (each) =>
@@ -292,7 +311,7 @@ class EtcdRegistry implements Registry {
 
   /** With a client of its own: a write must not wait for the watch to recover. */
   async #withClient<T>(
-    service: string,
+    service: string | undefined,
     work: (client: Etcd3) => Promise<Outcome<T>>,
   ): Promise<Outcome<T>> {
     const client = this.#connect();

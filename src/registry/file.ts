@@ -23,12 +23,14 @@ import type {
 } from './registry.js';
 import { Reporter } from './reporter.js';
 import { documentsIn, isStill, rolloutEntry, textOfRollout, withDocument } from './rollouts.js';
+import { spentIn } from './spent.js';
 import { nameOf, readServices, withoutService, withService } from './services_yaml.js';
 
 interface FileRegistryOptions {
   /** Absolute path of `services.yaml`; it need not exist. */
   readonly path: string;
   readonly allowedTargets: readonly string[];
+  readonly identity?: boolean;
   readonly log: Log;
 }
 
@@ -54,10 +56,10 @@ const emptyReport: Report = {
  * Beside `services.yaml`, which is the user's: what MCPX itself writes does not belong in it.
  * Another file in the folder, such as `services.staging.yaml`, has `rollouts.staging.json`.
  */
-function rolloutsBeside(services: string): string {
+function beside(services: string, what: 'rollouts' | 'spent'): string {
   const { dir, name } = parsePath(services);
   const own = name.replace(/^services(\.|$)/, '');
-  return join(dir, own === '' ? 'rollouts.json' : `rollouts.${own}.json`);
+  return join(dir, own === '' ? `${what}.json` : `${what}.${own}.json`);
 }
 
 class FileRegistry implements Registry {
@@ -79,7 +81,7 @@ class FileRegistry implements Registry {
   #closed = false;
 
   constructor(private readonly options: FileRegistryOptions) {
-    this.#rolloutsPath = rolloutsBeside(options.path);
+    this.#rolloutsPath = beside(options.path, 'rollouts');
   }
 
   watch(listener: RegistryListener): void {
@@ -90,8 +92,9 @@ class FileRegistry implements Registry {
   }
 
   async put(document: RegistrationDocument): Promise<Outcome<Written>> {
-    const { allowedTargets, path } = this.options;
-    const decoded = decodeRegistration(document, { source: this.source, allowedTargets });
+    const { allowedTargets, identity, path } = this.options;
+    const context = { source: this.source, allowedTargets, identity } as const;
+    const decoded = decodeRegistration(document, context);
     if (!decoded.ok) return decoded;
     const { value: registration, warnings } = decoded.value;
     const edited = await this.#edit(path, (text) => withService(text, document, path));
@@ -124,6 +127,19 @@ class FileRegistry implements Registry {
         : failed(changedMeanwhile({ source: this.source, service }));
     });
     return edited.ok ? succeeded(undefined) : edited;
+  }
+
+  async spend(nonce: string, until: number): Promise<Outcome<boolean>> {
+    const path = beside(this.options.path, 'spent');
+    const edited = await this.#edit<{ text: string; first: boolean }>(path, (text) => {
+      const spent = spentIn(text, path, Date.now());
+      if (!spent.ok) return spent;
+      const first = !spent.value.has(nonce);
+      if (!first) return succeeded({ text, first });
+      const next = Object.fromEntries(spent.value.set(nonce, until));
+      return succeeded({ text: `${JSON.stringify(next, undefined, 2)}\n`, first });
+    });
+    return edited.ok ? succeeded(edited.value.first) : edited;
   }
 
   async close(): Promise<void> {
@@ -244,6 +260,7 @@ class FileRegistry implements Registry {
           decodeRegistration(document, {
             source: this.source,
             allowedTargets: this.options.allowedTargets,
+            identity: this.options.identity,
             at: `services[${index}]`,
           }),
         isHeirOf: (good) => (instance === undefined ? good.name === service : good.id === instance),

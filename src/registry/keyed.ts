@@ -19,6 +19,7 @@ interface KeyedText {
 interface KeyedContext {
   readonly source: SourceName;
   readonly allowedTargets: readonly string[];
+  readonly identity?: boolean | undefined;
 }
 
 export function instanceKey(service: string, id: string): string {
@@ -35,8 +36,9 @@ export function instanceOfKey(key: string): { service: string; id: string } | un
 
 export function instanceEntry(
   { key, text }: KeyedText,
-  { source, allowedTargets }: KeyedContext,
+  context: KeyedContext,
 ): Entry<Registration> {
+  const { source } = context;
   return {
     key: key.slice('instances/'.length),
     fingerprint: text,
@@ -48,7 +50,7 @@ export function instanceEntry(
       const document = parsedJson(text, subject);
       if (!document.ok) return document;
       const { name } = identify(document.value);
-      const decoded = decodeRegistration(document.value, { source, allowedTargets, id: named.id });
+      const decoded = decodeRegistration(document.value, { ...context, id: named.id });
       if (name === undefined || name === named.service) return decoded;
       const mismatch = problem(
         'registration_invalid',

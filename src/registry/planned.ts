@@ -39,6 +39,7 @@ export interface Standing {
 export interface Writing {
   readonly source: SourceName;
   readonly allowedTargets: readonly string[];
+  readonly identity?: boolean | undefined;
 }
 
 /** The steps, and what all registries would report after them. */

@@ -35,8 +35,13 @@ export function notFound(target: Target): Problem {
   );
 }
 
-export function unreachable(target: Target, place: string, reason: string): Problem {
-  return problem('registry_unreachable', subjectOf(target), `${place} cannot be used: ${reason}.`);
+export function unreachable(
+  { source, service }: Pick<Target, 'source'> & { readonly service: string | undefined },
+  place: string,
+  reason: string,
+): Problem {
+  const subject = { source, ...(service !== undefined && { service }) };
+  return problem('registry_unreachable', subject, `${place} cannot be used: ${reason}.`);
 }
 
 function named({ service, instance }: Target): string {

@@ -67,5 +67,11 @@ export interface Registry {
    */
   keepRollout(next: RolloutDocument, expected: RolloutDocument | undefined): Promise<Outcome<void>>;
 
+  /**
+   * Uses something up: true for the first who does, at whichever replica; kept until its own
+   * end, and for an hour more, as clocks differ. Problems: `registry_unreachable`.
+   */
+  spend(nonce: string, until: number): Promise<Outcome<boolean>>;
+
   close(): Promise<void>;
 }

@@ -102,15 +102,30 @@ const exposeSchema = mapping({
     .describe('patterns of the tools that agents see; ! hides, and the last that matches wins'),
 });
 
+const spiffeExpected = 'a SPIFFE id such as spiffe://mcpx/claims';
+const hostNameExpected = 'a host name such as claims.example.org';
+
 const tlsSchema = mapping({
   mode: choice(['off', 'tls', 'mutual'])
     .default('off')
-    .refine((mode) => mode === 'off', {
-      error:
-        'off in this version: certificates come later, and what asks for TLS is not sent in clear',
-    }),
-  spiffe: text('a SPIFFE id such as spiffe://mcpx/claims').optional(),
-});
+    .describe('mutual: both sides show certificates; with https:// it is tls at least'),
+  spiffe: text(spiffeExpected)
+    .regex(/^spiffe:\/\/[a-z0-9._-]+(\/[A-Za-z0-9._-]+)+$/, { error: spiffeExpected })
+    .optional()
+    .describe("who answers there, where it is not the service's own sidecar"),
+  sni: text(hostNameExpected)
+    .regex(/^(?!.*\.\d+$)[a-z0-9]([a-z0-9.-]{0,251}[a-z0-9])?$/, { error: hostNameExpected })
+    .optional()
+    .describe('the name it is asked by; with tls its certificate must bear it'),
+}).describe('How Envoy reaches the instance; never in clear where this says otherwise');
+
+const workloadExpected = 'a list of services, or edge, such as edge and quotes';
+
+const allowSchema = z
+  .array(anyText(workloadExpected).refine(isServiceName, { error: workloadExpected }), {
+    error: workloadExpected,
+  })
+  .describe('whose calls its sidecars take; the edge and whoever depends on it, unless given');
 
 const eraSchema = choice(['auto', 'modern', 'legacy']);
 
@@ -144,6 +159,7 @@ export const registrationSchema = mapping({
   traffic: trafficSchema.prefault({}),
   tls: tlsSchema.prefault({}),
   expose: exposeSchema.prefault({}),
+  allow: allowSchema.optional(),
   dependsOn: z
     .array(
       text(dependencyExpected).refine(
@@ -161,6 +177,7 @@ export const policySchema = mapping({
   health: healthSchema.optional(),
   traffic: trafficSchema.optional(),
   expose: exposeSchema.optional(),
+  allow: allowSchema.optional(),
 });
 
 /** A service's name, where it is not part of a document: in a key or a path. */

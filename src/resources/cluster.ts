@@ -10,6 +10,7 @@ import type { HealthCheck } from '../generated/envoy/config/core/v3/HealthCheck.
 import type { RetryPolicy } from '../generated/envoy/config/route/v3/RetryPolicy.js';
 import { any } from '../protos.js';
 import { oneEndpoint, pipeAddress, socketAddress } from './address.js';
+import type { Credentials } from './credentials.js';
 import { duration } from './duration.js';
 import { watchingFilters } from './filters.js';
 import {
@@ -22,6 +23,7 @@ import {
 } from './names.js';
 import { isWatched } from './rollout.js';
 import { mirrorSocket, type ResourceSettings } from './settings.js';
+import { clusterSockets } from './transport_socket.js';
 
 const httpOptions = 'envoy.extensions.upstreams.http.v3.HttpProtocolOptions';
 
@@ -58,16 +60,23 @@ function retryPolicy(retries: number): RetryPolicy {
   };
 }
 
-export const serviceCluster = (service: Service): Cluster =>
-  clusterOf(clusterOfService(service.name), service, service.instances);
+export const serviceCluster = (service: Service, credentials?: Credentials): Cluster => ({
+  ...clusterOf(clusterOfService(service.name), service, service.instances),
+  ...clusterSockets(service, service.instances, credentials),
+});
 
 /** That of one version, by itself: for those who ask for it by name. */
-export const versionCluster = (service: Service, version: string): Cluster =>
-  clusterOf(
-    clusterOfVersion(service.name, version),
-    service,
-    service.instances.filter((instance) => instance.version === version),
-  );
+export function versionCluster(
+  service: Service,
+  version: string,
+  credentials?: Credentials,
+): Cluster {
+  const own = service.instances.filter((instance) => instance.version === version);
+  return {
+    ...clusterOf(clusterOfVersion(service.name, version), service, own),
+    ...clusterSockets(service, own, credentials),
+  };
+}
 
 function clusterOf(name: string, service: Service, instances: readonly Instance[]): Cluster {
   const { traffic, health, path } = service;
@@ -147,15 +156,23 @@ function breakerThresholds(breaker: TrafficPolicy['breaker']) {
 /** `ping` is known to every legacy server and refused politely by modern ones: both are alive. */
 const ping = JSON.stringify({ jsonrpc: '2.0', id: 'mcpx-health', method: 'ping' });
 
+/** As long as nobody calls a service, who was well is asked this seldom, at the most. */
+const idleIntervalMs = 60_000;
+
 function healthChecks(health: HealthPolicy, path: string): HealthCheck[] {
   if (health.kind === 'none') return [];
+  // A host that fails is asked again sooner than one that is well.
+  const soon = duration(Math.min(health.intervalMs, 2_000));
   const check = {
     interval: duration(health.intervalMs),
     timeout: duration(health.timeoutMs),
     unhealthy_threshold: { value: health.unhealthyAfter },
     healthy_threshold: { value: health.healthyAfter },
-    // A host that fails is asked again sooner than one that is well.
-    unhealthy_interval: duration(Math.min(health.intervalMs, 2_000)),
+    unhealthy_interval: soon,
+    // Envoy would leave whoever fails before the first call to itself for a minute, and no call
+    // comes to it then.
+    no_traffic_interval: soon,
+    no_traffic_healthy_interval: duration(Math.max(health.intervalMs, idleIntervalMs)),
     ...healthCheckers[health.kind](path),
   };
   return [check];

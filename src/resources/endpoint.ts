@@ -21,8 +21,10 @@ import type { LbEndpoint } from '../generated/envoy/config/endpoint/v3/LbEndpoin
 import type { LocalityLbEndpoints } from '../generated/envoy/config/endpoint/v3/LocalityLbEndpoints.js';
 import { sharesOf } from '../rollout/shares.js';
 import { socketAddress } from './address.js';
+import type { Credentials } from './credentials.js';
 import { clusterOfService, clusterOfVersion } from './names.js';
 import { isSealed, rolloutOf } from './rollout.js';
+import { socketMetadata } from './transport_socket.js';
 
 /** Percent of each version; undefined: all share by the weights of their instances. */
 type Shares = ReadonlyMap<string, number> | undefined;
@@ -35,7 +37,8 @@ const oneIsEnough = 100_000;
 /** Envoy's own, for hosts that all might be called. */
 const usual = 140;
 
-export function loadAssignment(service: Service): ClusterLoadAssignment {
+export function loadAssignment(service: Service, credentials?: Credentials): ClusterLoadAssignment {
+  const assignment = assignmentIn(service, credentials);
   const shares = sharesOf(service, rolloutOf(service));
   const hasShare = ({ version }: Instance) => (shares?.get(version) ?? 0) > 0;
   const bearers = service.instances.filter(hasShare);
@@ -64,11 +67,13 @@ function factorBeside(front: readonly Place[], drained: number): number {
 
 /** The instances of one version, for the cluster that only they are in. */
 export function versionAssignment(
-  { name, instances }: Service,
+  service: Service,
   version: string,
+  credentials?: Credentials,
 ): ClusterLoadAssignment {
-  const own = instances.filter((instance) => instance.version === version);
-  return assignment(clusterOfVersion(name, version), placed(own));
+  const own = service.instances.filter((instance) => instance.version === version);
+  const assignment = assignmentIn(service, credentials);
+  return assignment(clusterOfVersion(service.name, version), placed(own));
 }
 
 /** Instances of one priority, version and zone. */
@@ -130,28 +135,36 @@ function weighted(places: readonly Place[], shares: Shares): readonly Place[] {
 
 const versionOf = ({ instances }: Place): string => instances[0]?.version ?? '';
 
-const assignment = (cluster: string, places: readonly Place[]): ClusterLoadAssignment => ({
-  cluster_name: cluster,
-  endpoints: places.map(locality),
-});
+type Reached = (instance: Instance) => ReturnType<typeof socketMetadata>;
 
-function locality(place: Place): LocalityLbEndpoints {
+function assignmentIn(service: Service, credentials: Credentials | undefined) {
+  const reached: Reached = (instance) => socketMetadata(service, instance, credentials);
+  return (cluster: string, places: readonly Place[]): ClusterLoadAssignment => ({
+    cluster_name: cluster,
+    endpoints: places.map((place) => locality(place, reached)),
+  });
+}
+
+function locality(place: Place, reached: Reached): LocalityLbEndpoints {
   const { instances, priority, weight, status } = place;
   return {
     locality: { zone: instances[0]?.zone ?? '', sub_zone: versionOf(place) },
     ...(weight === undefined ? {} : { load_balancing_weight: { value: weight } }),
     priority,
-    lb_endpoints: instances.map((instance) => endpoint(instance, status)),
+    lb_endpoints: instances.map((instance) => endpoint(instance, status, reached)),
   };
 }
 
-const authority = ({ host, port }: Instance): string =>
-  `${isIPv6(host) ? `[${host}]` : host}:${port}`;
+function authority({ host, port, tls }: Instance): string {
+  if (tls.mode === 'tls' && tls.sni !== undefined)
+    return port === 443 ? tls.sni : `${tls.sni}:${port}`;
+  return `${isIPv6(host) ? `[${host}]` : host}:${port}`;
+}
 
 /** The registry's checks are the health: Envoy does not ask a second time. */
 const uncheckedByEnvoy = { health_check_config: { disable_active_health_check: true } };
 
-function endpoint(instance: Instance, status: Place['status']): LbEndpoint {
+function endpoint(instance: Instance, status: Place['status'], reached: Reached): LbEndpoint {
   return {
     endpoint: {
       address: socketAddress(instance.host, instance.port),
@@ -163,7 +176,10 @@ function endpoint(instance: Instance, status: Place['status']): LbEndpoint {
     health_status: instance.passing ? status : 'UNHEALTHY',
     load_balancing_weight: { value: instance.weight },
     metadata: {
-      filter_metadata: { 'envoy.lb': { fields: { version: { stringValue: instance.version } } } },
+      filter_metadata: {
+        'envoy.lb': { fields: { version: { stringValue: instance.version } } },
+        ...reached(instance),
+      },
     },
   };
 }

@@ -23,6 +23,7 @@ export const filterNames = {
   externalProcessor: 'envoy.filters.http.ext_proc',
   statefulSession: 'envoy.filters.http.stateful_session',
   clusterTimeout: 'envoy.filters.http.header_mutation',
+  allowed: 'envoy.filters.http.rbac',
   router: 'envoy.filters.http.router',
 } as const;
 
@@ -37,6 +38,15 @@ export const gatewayChain: readonly FilterKind[] = [
   'router',
 ];
 export const bridgeChain: readonly FilterKind[] = ['statefulSession', 'clusterTimeout', 'router'];
+/** A sidecar's server calls others: as at the gateway, and nobody is asked. */
+export const outboundChain: readonly FilterKind[] = [
+  'servicePath',
+  'statefulSession',
+  'clusterTimeout',
+  'router',
+];
+/** Others call it: whoever the route lets in. */
+export const inboundChain: readonly FilterKind[] = ['allowed', 'router'];
 /** Mirror: copies have no session. */
 export const mirrorChain: readonly FilterKind[] = ['clusterTimeout', 'router'];
 
@@ -55,6 +65,9 @@ const routerHeaders = [
   'x-envoy-decorator-operation',
 ] as const;
 
+/** By which somebody is said to call who may be somebody else. */
+const identityHeaders = ['x-forwarded-client-cert'] as const;
+
 /** A processing mode of ext_proc under which nothing is sent. */
 export const askNothing = {
   request_header_mode: 'SKIP',
@@ -72,7 +85,9 @@ export function earlyHeaderMutation(): TypedExtensionConfig {
     typed_config: any(
       'envoy.extensions.http.early_header_mutation.header_mutation.v3.HeaderMutation',
       {
-        mutations: [...reservedHeaders, ...routerHeaders].map((remove) => ({ remove })),
+        mutations: [...reservedHeaders, ...routerHeaders, ...identityHeaders].map((remove) => ({
+          remove,
+        })),
       },
     ),
   };
@@ -127,6 +142,8 @@ const filterConfigs: Readonly<Record<FilterKind, () => ReturnType<typeof any>>> 
         ],
       },
     }),
+  // Nobody: the route says who may, so that a change of it touches no connection.
+  allowed: () => any('envoy.extensions.filters.http.rbac.v3.RBAC', { rules: {} }),
   router: () => any('envoy.extensions.filters.http.router.v3.Router', {}),
 };
 

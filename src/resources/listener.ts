@@ -4,6 +4,8 @@
  */
 import { callLine, callMetadata } from '../call_log.js';
 import type { AccessLog } from '../generated/envoy/config/accesslog/v3/AccessLog.js';
+import type { TransportSocket } from '../generated/envoy/config/core/v3/TransportSocket.js';
+import type { Place } from '../snapshot/audience.js';
 import type { Address } from '../generated/envoy/config/core/v3/Address.js';
 import type { Listener } from '../generated/envoy/config/listener/v3/Listener.js';
 import type { HttpConnectionManager } from '../generated/envoy/extensions/filters/network/http_connection_manager/v3/HttpConnectionManager.js';
@@ -15,28 +17,81 @@ import {
   earlyHeaderMutation,
   gatewayChain,
   httpFilters,
+  inboundChain,
   mirrorChain,
+  outboundChain,
 } from './filters.js';
-import { localReplies } from './local_reply.js';
+import { inboundReplies, localReplies } from './local_reply.js';
 import { bootstrapCluster } from '../snapshot/references.js';
-import { bridgeListener, gatewayListener, mirrorListener } from './names.js';
+import {
+  bridgeListener,
+  gatewayListener,
+  inboundListener,
+  mirrorListener,
+  outboundListener,
+} from './names.js';
 import { mirrorSocket, type ResourceSettings } from './settings.js';
+import { gatewaySocket, inboundSocket } from './transport_socket.js';
 
 const connectionManager =
   'envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager';
 
+/** Whoever calls there is believed nothing. */
+const guarded = (): HttpConnectionManager => ({
+  early_header_mutation_extensions: [earlyHeaderMutation()],
+  use_remote_address: { value: true },
+  // A client that dawdles over its headers is cut; a stream of answers never is.
+  request_headers_timeout: duration(10_000),
+  http2_protocol_options: { max_concurrent_streams: { value: 1_000 } },
+});
+
+const pathsReadOneWay = {
+  normalize_path: { value: true },
+  merge_slashes: true,
+  path_with_escaped_slashes_action: 'REJECT_REQUEST',
+} as const;
+
 export function gatewayListenerResource({ gateway }: ResourceSettings): Listener {
-  return httpListener(gatewayListener, socketAddress(gateway.host, gateway.port), {
-    early_header_mutation_extensions: [earlyHeaderMutation()],
+  const address = socketAddress(gateway.host, gateway.port);
+  const listener = httpListener(gatewayListener, address, {
+    ...guarded(),
+    ...pathsReadOneWay,
     http_filters: httpFilters(gatewayChain),
-    use_remote_address: { value: true },
-    normalize_path: { value: true },
-    merge_slashes: true,
-    path_with_escaped_slashes_action: 'REJECT_REQUEST',
-    // A client that dawdles over its headers is cut; a stream of answers never is.
-    request_headers_timeout: duration(10_000),
-    http2_protocol_options: { max_concurrent_streams: { value: 1_000 } },
   });
+  const { certificate, clients } = gateway.tls;
+  return certificate === '' ? listener : withSocket(listener, gatewaySocket(clients !== ''));
+}
+
+/** Where others call the server beside a sidecar: it sees who they are, and they not what it is. */
+export function inboundListenerResource({ host, port }: Place): Listener {
+  const listener = httpListener(inboundListener, socketAddress(host, port), {
+    ...guarded(),
+    http_filters: httpFilters(inboundChain),
+    forward_client_cert_details: 'SANITIZE_SET',
+    set_current_client_cert_details: { uri: true },
+    local_reply_config: inboundReplies(),
+    access_log: [],
+  });
+  return withSocket(listener, inboundSocket());
+}
+
+/** Where the server beside a sidecar calls others. */
+export function outboundListenerResource({ host, port }: Place): Listener {
+  return httpListener(outboundListener, socketAddress(host, port), {
+    ...guarded(),
+    ...pathsReadOneWay,
+    http_filters: httpFilters(outboundChain),
+    // The judge of rollouts hears the edges.
+    access_log: [],
+  });
+}
+
+function withSocket(listener: Listener, transport_socket: TransportSocket): Listener {
+  const { filter_chains = [] } = listener;
+  return {
+    ...listener,
+    filter_chains: filter_chains.map((chain) => ({ ...chain, transport_socket })),
+  };
 }
 
 export function bridgeListenerResource({ bridgeSocket }: ResourceSettings): Listener {

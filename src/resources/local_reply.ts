@@ -49,9 +49,19 @@ const replies: readonly LocalReply[] = [
   { status: 413, code: 413, message: 'The request body is too large.' },
 ];
 
-export function localReplies(): LocalReplyConfig {
-  return { mappers: replies.map(mapper) };
-}
+export const localReplies = (): LocalReplyConfig => ({ mappers: replies.map(mapper) });
+
+/** Where others call the server beside a sidecar; sessions and instances are not its matter. */
+export const inboundReplies = (): LocalReplyConfig => ({
+  mappers: [
+    {
+      status: 403,
+      code: 403,
+      message: 'Whoever your certificate names may not call this service: see its `allow`.',
+    },
+    { status: 503, code: 503, message: 'The server beside this sidecar cannot be reached.' },
+  ].map(mapper),
+});
 
 function mapper({ status, flags, header, code, message }: LocalReply): ResponseMapper {
   const statusIs: AccessLogFilter = {

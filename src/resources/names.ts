@@ -27,3 +27,22 @@ export const clusterOfService = (service: string): string => service;
 /** Only the instances of one version; called at `/mcp/{service}@{version}`. */
 export const clusterOfVersion = (service: string, version: string): string =>
   `${clusterOfService(service)}@${version}`;
+
+/** A sidecar's: where others call its server, and where its server calls others. */
+export const inboundListener = 'inbound';
+export const outboundListener = 'outbound';
+
+/** The server beside a sidecar; stands in the bootstrap (`envoy/sidecar.yaml`). */
+export const localCluster = 'mcpx_local';
+
+/** Of an Envoy's own certificate, and of whom it trusts: the same in every audience. */
+export const secretNames = {
+  own: 'workload',
+  roots: 'roots',
+  /** Of servers that are no workloads. */
+  serverRoots: 'server_roots',
+} as const;
+
+/** Of the gateway for agents. */
+export const gatewaySecret = 'gateway';
+export const gatewayClientsSecret = 'gateway_clients';

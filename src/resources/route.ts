@@ -22,8 +22,11 @@ import {
   bridgeCluster,
   bridgeListener,
   gatewayListener,
+  inboundListener,
+  localCluster,
   metadataNamespace,
   mirrorListener,
+  outboundListener,
 } from './names.js';
 import { ruledRoute, type RouteRules } from './route_rules.js';
 import type { ResourceSettings } from './settings.js';
@@ -101,6 +104,64 @@ export function gatewayRoutes(
   };
 }
 
+/** Of a sidecar's server to others: only who is on this machine, and only MCP servers. */
+export function outboundRoutes(rules: RouteRules): RouteConfiguration {
+  const allowedHosts = ['127.0.0.1', '[::1]', 'localhost'];
+  return {
+    name: outboundListener,
+    ignore_port_in_host_matching: true,
+    request_headers_to_remove: [clusterHeader],
+    virtual_hosts: [
+      {
+        name: 'services',
+        domains: allowedHosts,
+        routes: [
+          ...foreignOrigins({ allowedHosts, allowedOrigins: [] }),
+          oneService(rules),
+          refusal('elsewhere', 404, 'Nothing here. Services are at /mcp/{service}.'),
+        ],
+      },
+    ],
+  };
+}
+
+/** To the server beside a sidecar, of those who may call it; as they asked, and once. */
+export function inboundRoutes(allowed: readonly string[]): RouteConfiguration {
+  return {
+    name: inboundListener,
+    virtual_hosts: [
+      {
+        name: 'server',
+        domains: ['*'],
+        routes: [
+          {
+            name: 'server',
+            match: { prefix: '/' },
+            route: {
+              cluster: localCluster,
+              timeout: duration(0),
+              auto_host_rewrite: { value: true },
+            },
+            typed_per_filter_config: { [filterNames.allowed]: allowing(allowed) },
+          },
+        ],
+      },
+    ],
+  };
+}
+
+/** By the one URI of their certificates. */
+function allowing(spiffeIds: readonly string[]) {
+  const principals = [...spiffeIds].sort().map((exact) => ({
+    authenticated: { principal_name: { exact } },
+  }));
+  const policies = { callers: { permissions: [{ any: true }], principals } };
+  return any('envoy.extensions.filters.http.rbac.v3.RBACPerRoute', {
+    // A policy needs somebody.
+    rbac: { rules: { action: 'ALLOW', policies: principals.length > 0 ? policies : {} } },
+  });
+}
+
 /** In the order Envoy tries them. */
 function gatewayPaths(rules: RouteRules): Route[] {
   return [
@@ -124,18 +185,21 @@ function gatewayPaths(rules: RouteRules): Route[] {
       typed_per_filter_config: askTheFilterService(),
       request_body_buffer_limit: { value: requestBodyMax },
     },
-    ruledRoute(
-      {
-        // Lane 1: the path names the service, and perhaps one version of it.
-        name: 'service',
-        match: { safe_regex: { regex: `${aggregatePath}/[a-z0-9-]+(@[0-9A-Za-z.+-]+)?/?` } },
-        route: toService,
-      },
-      rules,
-    ),
+    oneService(rules),
     refusal('elsewhere', 404, 'Nothing here. MCP is at /mcp (all tools) and /mcp/{service}.'),
   ];
 }
+
+/** Lane 1: the path names the service, and perhaps one version of it. */
+const oneService = (rules: RouteRules): Route =>
+  ruledRoute(
+    {
+      name: 'service',
+      match: { safe_regex: { regex: `${aggregatePath}/[a-z0-9-]+(@[0-9A-Za-z.+-]+)?/?` } },
+      route: toService,
+    },
+    rules,
+  );
 
 const askTheFilterService = (): NonNullable<Route['typed_per_filter_config']> => ({
   [filterNames.externalProcessor]: any(
@@ -151,7 +215,10 @@ const askTheFilterService = (): NonNullable<Route['typed_per_filter_config']> =>
 });
 
 /** Browsers send Origin: only pages of allowed hosts and origins may call (DNS rebinding). */
-function foreignOrigins({ allowedHosts, allowedOrigins }: ResourceSettings['gateway']): Route[] {
+function foreignOrigins({
+  allowedHosts,
+  allowedOrigins,
+}: Pick<ResourceSettings['gateway'], 'allowedHosts' | 'allowedOrigins'>): Route[] {
   if (allowedOrigins.includes('*') || allowedHosts.includes('*')) return [];
   const hosts = allowedHosts.map((host) => `https?://${escaped(host)}(:[0-9]+)?`);
   const allowed = [...hosts, ...allowedOrigins.map(escaped)].join('|');

@@ -11,8 +11,11 @@ interface References {
   readonly assignment: string | undefined;
 }
 
-/** The one cluster of an edge's bootstrap (`envoy/edge.yaml`): always there, and never sent. */
+/** The cluster of every bootstrap (`envoy/edge.yaml`): always there, and never sent. */
 export const bootstrapCluster = 'mcpx_xds';
+
+/** And that of a sidecar's (`envoy/sidecar.yaml`): the server beside it. */
+const localCluster = 'mcpx_local';
 
 const known = new WeakMap<Resource, References>();
 const none: References = { clusters: [], routes: [], secrets: [], assignment: undefined };
@@ -61,7 +64,7 @@ function collect(message: object): References {
     else if (key === 'weighted_clusters')
       for (const share of list(field(value, 'clusters'))) addText(clusters, field(share, 'name'));
   });
-  clusters.delete(bootstrapCluster);
+  for (const own of [bootstrapCluster, localCluster]) clusters.delete(own);
   const sorted = (names: Set<string>) => [...names].sort();
   return {
     ...{ clusters: sorted(clusters), routes: sorted(routes), secrets: sorted(secrets) },

@@ -118,8 +118,15 @@ function setsOf(setOf: (kind: ResourceKind) => ResourceSet): Snapshot['resources
 function resourceOf(name: string, bytes: Buffer, known: Resource | undefined): Resource {
   // Identity first: an unchanged service is rendered to the very same buffer.
   if (known && (known.bytes === bytes || known.bytes.equals(bytes))) return known;
-  return Object.freeze({ name, version: shortHash(bytes), bytes });
+  const elsewhere = made.get(bytes);
+  if (elsewhere?.name === name) return elsewhere;
+  const resource = Object.freeze({ name, version: shortHash(bytes), bytes });
+  made.set(bytes, resource);
+  return resource;
 }
+
+/** What several audiences get is made once, and read once. */
+const made = new WeakMap<Buffer, Resource>();
 
 const byName = (one: EncodedResource, other: EncodedResource) =>
   one.name < other.name ? -1 : one.name > other.name ? 1 : 0;

@@ -4,14 +4,14 @@ import { closeSession, openLegacy, openModern, request, type Session } from '../
 import { isObject, metaKeys, modernRevision } from '../mcp_wire.js';
 import { failureText } from '../streamable.js';
 import type { DemoServer } from './demo.js';
-import { offeredTools } from './registration.js';
+import { offeredTools, type AdminApi } from './registration.js';
 import { screen } from './screen.js';
 
 const limits = { deadlineMs: 10_000 };
 const client = { name: 'mcpx-up', version: '1' };
 const descriptionMax = 62;
 
-export async function showCatalogue(admin: string): Promise<void> {
+export async function showCatalogue(admin: AdminApi): Promise<void> {
   const tools = await offeredTools(admin);
   screen.heading('What agents find');
   screen.table(

@@ -24,8 +24,11 @@ export function portsOf(config: Config): readonly PortUse[] {
 }
 
 /** Where to connect to, when one listens there: that may be a wildcard. */
+export const reachedAt = (host: string): string =>
+  ['0.0.0.0', '::'].includes(host) ? '127.0.0.1' : host;
+
 export function httpUrl({ host, port }: Pick<PortUse, 'host' | 'port'>): string {
-  const reached = ['0.0.0.0', '::'].includes(host) ? '127.0.0.1' : host;
+  const reached = reachedAt(host);
   return `http://${reached.includes(':') ? `[${reached}]` : reached}:${port}`;
 }
 

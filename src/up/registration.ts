@@ -1,5 +1,6 @@
 /** What `mcpx up` asks of the admin API for its demo servers. */
 import { z } from 'zod';
+import { callAdmin, type AdminAnswer, type AdminCall, type Credentials } from '../admin_call.js';
 import { openLegacy, listAll, closeSession } from '../conversation.js';
 
 const toolList = z.object({
@@ -10,11 +11,23 @@ const toolList = z.object({
 
 export type OfferedTool = z.infer<typeof toolList>['tools'][number];
 
+/** Where the admin API is, and who we are to it. */
+export interface AdminApi {
+  readonly url: string;
+  readonly credentials: () => Promise<Credentials>;
+}
+
+async function ask({ url, credentials }: AdminApi, path: string, call: AdminCall = {}) {
+  return callAdmin(`${url}${path}`, call, await credentials());
+}
+
+const jsonOf = async (answer: AdminAnswer): Promise<unknown> => JSON.parse(await answer.text());
+
 export async function register(
-  admin: string,
+  admin: AdminApi,
   registration: Readonly<Record<string, unknown>>,
 ): Promise<void> {
-  const response = await fetch(`${admin}/v1/services`, {
+  const response = await ask(admin, '/v1/services', {
     method: 'POST',
     headers: { 'content-type': 'application/json' },
     body: JSON.stringify(registration),
@@ -23,9 +36,9 @@ export async function register(
     throw new Error(`${String(registration['name'])} was not registered: ${await response.text()}`);
 }
 
-export async function deregister(admin: string, name: string): Promise<void> {
+export async function deregister(admin: AdminApi, name: string): Promise<void> {
   const signal = AbortSignal.timeout(2_000);
-  await fetch(`${admin}/v1/services/${name}`, { method: 'DELETE', signal });
+  await ask(admin, `/v1/services/${name}`, { method: 'DELETE', signal });
 }
 
 const removal = z.object({ removed: z.array(z.string()) });
@@ -35,23 +48,22 @@ const instanceList = z.object({ instances: z.array(z.object({ id: z.string() }))
  * Removes what a killed run left behind, whose servers are gone, and waits until no Envoy
  * is to be told of it: with its tools still known, everything would look ready too early.
  */
-export async function clearAway(admin: string, name: string, signal: AbortSignal): Promise<void> {
-  const url = `${admin}/v1/services/${name}`;
-  const answer = await fetch(url, { method: 'DELETE', signal });
+export async function clearAway(admin: AdminApi, name: string, signal: AbortSignal): Promise<void> {
+  const path = `/v1/services/${name}`;
+  const answer = await ask(admin, path, { method: 'DELETE', signal });
   if (!answer.ok) return;
-  const { removed } = removal.parse(await answer.json());
+  const { removed } = removal.parse(await jsonOf(answer));
   for (;;) {
-    const shown = await fetch(url, { signal });
+    const shown = await ask(admin, path, { signal });
     if (!shown.ok) return;
-    const { instances } = instanceList.parse(await shown.json());
+    const { instances } = instanceList.parse(await jsonOf(shown));
     if (!instances.some(({ id }) => removed.includes(id))) return;
     await new Promise((resolve) => setTimeout(resolve, pollMs));
   }
 }
 
-export async function offeredTools(admin: string): Promise<readonly OfferedTool[]> {
-  const response = await fetch(`${admin}/v1/tools`);
-  return toolList.parse(await response.json()).tools;
+export async function offeredTools(admin: AdminApi): Promise<readonly OfferedTool[]> {
+  return toolList.parse(await jsonOf(await ask(admin, '/v1/tools'))).tools;
 }
 
 const pollMs = 50;
@@ -59,7 +71,7 @@ const pollMs = 50;
 /** Resolves with the number of tools once agents find every wanted one through the gateway. */
 export async function whenOffered(
   gateway: string,
-  admin: string,
+  admin: AdminApi,
   wanted: readonly string[],
   signal: AbortSignal,
 ): Promise<number> {

@@ -5,17 +5,19 @@
  */
 import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
+import { adminUrlOf, localRoots } from '../admin_address.js';
 import type { Config } from '../config.js';
 import { reasonOf, type Problem } from '../errors.js';
+import { localTokens } from '../local_token.js';
 import { createLog, type Log } from '../log.js';
 import type { ChildSpec } from './child.js';
 import { childLog } from './child_log.js';
 import { demoServers, type DemoServer } from './demo.js';
 import { ensureEnvoy } from './envoy_binary.js';
 import { showCalls, showCatalogue, showConnection } from './first_screen.js';
-import { envoyPart, ownPart } from './parts.js';
+import { envoyPart, ownPart, whenIdentified } from './parts.js';
 import { httpUrl, portProblems, whenListening } from './ports.js';
-import { clearAway, deregister, register, whenOffered } from './registration.js';
+import { clearAway, deregister, register, whenOffered, type AdminApi } from './registration.js';
 import { screen } from './screen.js';
 import { supervise, type Supervised } from './supervise.js';
 
@@ -66,7 +68,18 @@ class Run {
   #firstScreenShown = false;
   #ending = false;
 
-  constructor(private readonly config: Config) {}
+  readonly #admin: AdminApi;
+
+  constructor(private readonly config: Config) {
+    this.#admin = {
+      url: adminUrlOf(config),
+      credentials: async () => {
+        const tokenOf = localTokens(config.data);
+        if (!tokenOf.ok) throw refusal(tokenOf.problems);
+        return { token: tokenOf.value('up'), roots: await localRoots(config.data) };
+      },
+    };
+  }
 
   async start({ demo, version }: UpOptions): Promise<void> {
     const { config } = this;
@@ -90,24 +103,25 @@ class Run {
       this.#supervise(ownPart('serve', config));
       await whenListening(xds.host, xds.port, deadline);
       await whenListening(admin.host, admin.port, deadline);
-      note(`xDS ${xds.host}:${xds.port} · admin ${adminUrl(config)}`);
+      note(`xDS ${xds.host}:${xds.port} · admin ${adminUrlOf(config)}`);
     });
     await screen.step('filter service', async (note) => {
       await whenListening(filter.host, filter.port, deadline);
       note(`ext_proc ${filter.host}:${filter.port} · bridge ${filter.host}:${filter.bridgePort}`);
     });
     await screen.step('gateway', async (note) => {
+      await whenIdentified(config, deadline);
       this.#supervise(await envoyPart(config, envoy));
       await whenListening(gateway.host, gateway.port, deadline);
       note(`${gatewayUrl(config)} · Envoy, told where to listen over xDS`);
     });
     if (demo) await this.#showDemo(deadline);
-    showConnection(gatewayUrl(config), adminUrl(config), config.data, this.#demo);
+    showConnection(gatewayUrl(config), adminUrlOf(config), config.data, this.#demo);
     this.#firstScreenShown = true;
   }
 
   async #showDemo(deadline: AbortSignal): Promise<void> {
-    const admin = adminUrl(this.config);
+    const admin = this.#admin;
     await screen.step('MCP servers', async (note) => {
       for (const { port } of this.#demo) await whenListening('127.0.0.1', port, deadline);
       for (const { registration } of this.#demo) {
@@ -131,7 +145,7 @@ class Run {
     this.#ending = true;
     if (this.#firstScreenShown) screen.line('\nEnding …');
     for (const { registration } of this.#demo)
-      await deregister(adminUrl(this.config), String(registration['name'])).catch(() => undefined);
+      await deregister(this.#admin, String(registration['name'])).catch(() => undefined);
     for (const part of this.#running.reverse()) await part.end();
   }
 
@@ -149,4 +163,3 @@ function refusal(problems: readonly Problem[]): Error {
 }
 
 const gatewayUrl = ({ gateway }: Config): string => httpUrl(gateway);
-const adminUrl = ({ admin }: Config): string => httpUrl(admin);

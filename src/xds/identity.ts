@@ -4,7 +4,8 @@
  * `spiffe://<trust domain>/<service>` the sidecar of that service. Its node.id
  * it chooses itself; it cannot use up the streams of a node of another role.
  */
-import type { Audience } from '../snapshot/audience.js';
+import { isOwnWorkload } from '../certificates/workload.js';
+import { workloadOf, type Audience } from '../snapshot/audience.js';
 
 /** Whoever a client's certificate says it is. */
 export interface Peer {
@@ -23,28 +24,49 @@ export function objection(
   peer: Peer | undefined,
   { audience, now }: { readonly audience: Audience; readonly now: number },
 ): string | undefined {
-  if (peer && peer.expiresAt <= now)
-    return (
-      `the client certificate ended at ${new Date(peer.expiresAt).toISOString()}: ` +
-      'connect again with a renewed one'
-    );
+  const wrong = mismatch(policy, peer, { audience, now });
+  if (wrong === undefined || wrong.ended) return wrong?.reason;
+  return (
+    `node.metadata says ${audience}, which ${wrong.reason}: give this Envoy the certificate of ` +
+    'its role, or mend role and service in its bootstrap'
+  );
+}
+
+/** The same of a call that is the edges' alone, and says nothing of who makes it. */
+export function objectionToCall(
+  policy: IdentityPolicy,
+  peer: Peer | undefined,
+  now: number,
+): string | undefined {
+  const wrong = mismatch(policy, peer, { audience: 'edge', now });
+  if (wrong === undefined || wrong.ended) return wrong?.reason;
+  return `this call ${wrong.reason}: give whoever makes it the certificate of an edge`;
+}
+
+function mismatch(
+  policy: IdentityPolicy,
+  peer: Peer | undefined,
+  { audience, now }: { readonly audience: Audience; readonly now: number },
+): { readonly ended: boolean; readonly reason: string } | undefined {
+  if (peer && peer.expiresAt <= now) {
+    const at = new Date(peer.expiresAt).toISOString();
+    const reason = `the client certificate ended at ${at}: connect again with a renewed one`;
+    return { ended: true, reason };
+  }
   if (policy === 'any') return undefined;
   const wanted = spiffeIdOf(policy.trustDomain, audience);
-  if (peer?.id === wanted) return undefined;
+  if (wanted !== undefined && peer?.id === wanted) return undefined;
   const shown = peer ? `the one shown is ${peer.id ?? 'without one SPIFFE ID'}` : 'none was shown';
-  return (
-    `node.metadata says ${audience}, which takes a client certificate for ` +
-    `${wanted ?? 'nobody'}, and ${shown}: give this Envoy the certificate of its role, or mend ` +
-    'role and service in its bootstrap'
-  );
+  const reason = `takes a client certificate for ${wanted ?? 'nobody'}, and ${shown}`;
+  return { ended: false, reason };
 }
 
 /** `edge` → `spiffe://example.org/edge`, `sidecar/claims` → `spiffe://example.org/claims`. */
 function spiffeIdOf(trustDomain: string, audience: Audience): string | undefined {
   if (audience === 'edge') return `spiffe://${trustDomain}/edge`;
-  const service = audience.slice('sidecar/'.length);
-  // A service of that name would be the edge, if it got a certificate.
-  return service === 'edge' ? undefined : `spiffe://${trustDomain}/${service}`;
+  const service = workloadOf(audience);
+  // A service of such a name would be a part of MCPX, if it got a certificate.
+  return isOwnWorkload(service) ? undefined : `spiffe://${trustDomain}/${service}`;
 }
 
 /**

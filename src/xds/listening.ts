@@ -4,11 +4,13 @@
  * reconnects at once, and so that new certificates take effect on the next
  * connection while those that stand go on with the old ones.
  */
+import { constants } from 'node:crypto';
 import { createServer, type AddressInfo, type Server, type Socket } from 'node:net';
 import {
   createServer as createTlsServer,
   type SecureContextOptions,
   type Server as TlsServer,
+  type TLSSocket,
 } from 'node:tls';
 import { failed, problem, reasonOf, succeeded, type Outcome } from '../errors.js';
 import type { Latest } from '../latest.js';
@@ -29,6 +31,8 @@ export interface ListeningOptions {
   readonly port: number;
   /** Undefined: without TLS. */
   readonly tls?: Latest<TlsMaterial> | undefined;
+  /** Whether those are let in who show no certificate; one that is not valid never is. */
+  readonly strangers?: boolean;
   readonly limits: Limits;
   readonly metrics: Metrics;
   readonly log: Log;
@@ -43,6 +47,8 @@ export interface Listening {
 const contextOf = (material: TlsMaterial): SecureContextOptions => ({
   ...material,
   minVersion: 'TLSv1.3',
+  // A session that is resumed is not checked again, against whom is trusted since.
+  secureOptions: constants.SSL_OP_NO_TICKET,
 });
 
 const backlog = 4096;
@@ -87,7 +93,7 @@ function plain(connected: (socket: Socket) => void): Outcome<Made> {
 }
 
 function secured(
-  { metrics, log }: ListeningOptions,
+  { metrics, log, strangers = false }: ListeningOptions,
   tls: Latest<TlsMaterial>,
   connected: (socket: Socket) => void,
 ): Outcome<Made> {
@@ -95,19 +101,27 @@ function secured(
   try {
     server = createTlsServer({
       ...contextOf(tls.value),
-      ...{ requestCert: true, rejectUnauthorized: true },
+      ...{ requestCert: true, rejectUnauthorized: !strangers },
       ...{ ALPNProtocols: ['h2'], handshakeTimeout, noDelay: true },
     });
   } catch (error) {
     const message = `The TLS material of xDS cannot be used: ${reasonOf(error)}. Renew it.`;
     return failed(problem('config_invalid', { path: 'xds' }, message));
   }
-  server.on('secureConnection', connected);
-  server.on('tlsClientError', (error, { remoteAddress: address }) => {
+  const refuse = ({ remoteAddress: address }: TLSSocket, reason: string) => {
     metrics.refusedStreams.inc({ reason: 'tls' });
-    const reason = reasonOf(error);
     log.warn({ address, reason }, 'refused a TLS connection to xDS: look at its certificate');
+  };
+  server.on('secureConnection', (socket) => {
+    const shown = socket.getPeerX509Certificate();
+    if (socket.authorized || (strangers && !shown)) {
+      connected(socket);
+      return;
+    }
+    refuse(socket, reasonOf(socket.authorizationError));
+    socket.destroy();
   });
+  server.on('tlsClientError', (error, socket) => refuse(socket, reasonOf(error)));
   const stop = tls.subscribe((material) => {
     try {
       server.setSecureContext(contextOf(material));

@@ -168,17 +168,18 @@ export function identityOf(node: Node | undefined, address: string): Identity {
   const texts = Object.entries({
     ...{ id, cluster, user_agent_version: node.user_agent_version },
     ...{ 'metadata.role': said('role'), 'metadata.service': said('service') },
+    ...{ 'metadata.inbound': said('inbound'), 'metadata.outbound': said('outbound') },
   });
   for (const [name, text = ''] of texts)
     if (text.length > longestText)
       throw new InvalidRequest(`node.${name} has more than ${longestText} characters`);
-  const role = audienceOf(said('role'), said('service'));
-  if (!role)
-    throw new InvalidRequest(
-      `node.metadata.role "${said('role') ?? ''}" is not served here; use "edge", ` +
-        'or "sidecar" with node.metadata.service',
-    );
-  return { id, cluster, version: versionOf(node), role, address };
+  const found = audienceOf({
+    ...{ role: said('role'), service: said('service') },
+    ...{ inbound: said('inbound'), outbound: said('outbound') },
+  });
+  if ('complaint' in found)
+    throw new InvalidRequest(`node.metadata is not served here: it must ${found.complaint}`);
+  return { id, cluster, version: versionOf(node), role: found.audience, address };
 }
 
 function versionOf(node: Node): string {

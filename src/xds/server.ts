@@ -12,10 +12,10 @@ import type { Metrics } from '../metrics.js';
 import { discoveryService } from '../protos.js';
 import { Audiences, type Snapshots } from './audiences.js';
 import { followConvictions } from './convictions.js';
-import { spiffeIdIn, type IdentityPolicy, type Peer } from './identity.js';
+import type { IdentityPolicy } from './identity.js';
 import type { KeptRefusals } from './kept_refusals.js';
 import { defaultLimits, type Limits } from './limits.js';
-import { addReceivers, type Receiver } from './receivers.js';
+import { addReceivers, peerOf, type Receiver } from './receivers.js';
 import { listen, type TlsMaterial } from './listening.js';
 import { Nodes } from './nodes.js';
 import { sharedNumbering } from './response.js';
@@ -74,9 +74,12 @@ export async function startXdsServer(options: XdsOptions): Promise<Outcome<XdsSe
       delta: (call: Call) => carry(call, 'incremental', streams),
     },
   );
-  addReceivers(server, options.receivers ?? []);
+  const { receivers = [] } = options;
+  addReceivers(server, receivers, { identity, clock, metrics, log });
   const injector = server.createConnectionInjector(ServerCredentials.createInsecure());
-  const listening = await listen({ ...options, limits }, (socket) =>
+  // Without a certificate one may make the calls that are for anybody, where streams ask for one.
+  const strangers = identity !== 'any' && receivers.some(({ from }) => from === 'anybody');
+  const listening = await listen({ ...options, strangers, limits }, (socket) =>
     injector.injectConnection(socket),
   );
   if (!listening.ok) {
@@ -142,14 +145,6 @@ function carry(call: Call, variant: Variant, streams: Streams): void {
     call.on('end', () => call.end());
   });
   for (const event of ['end', 'error', 'cancelled', 'close']) call.on(event, closed);
-}
-
-/** Whoever the client's certificate names; TLS has checked that it is one of ours. */
-function peerOf(call: Call): Peer | undefined {
-  const certificate = call.getAuthContext().sslPeerCertificate;
-  if (!certificate) return undefined;
-  const { subjectaltname, valid_to } = certificate;
-  return { id: spiffeIdIn(subjectaltname), expiresAt: Date.parse(valid_to) };
 }
 
 async function shutdown(server: Server, deadlineMs: number): Promise<void> {

@@ -1,19 +1,29 @@
 /**
- * A folder a case: `in/` (services.yaml, mcpx.yaml, rollouts.yaml) and `edge/` (what an edge
- * Envoy gets, one file a resource type, secrets aside: they belong in no
- * file). `npm run goldens` renews them.
+ * A folder a case: `in/` (services.yaml, mcpx.yaml, rollouts.yaml, sidecars.yaml) and what each
+ * audience gets (`edge/`, `sidecar_claims/`), one file a resource type. Of secrets only the names
+ * are written: what they hold belongs in no file. `npm run goldens` renews them.
  */
 import { existsSync, mkdirSync, readFileSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect } from 'chai';
 import { parse, stringify } from 'yaml';
+import { audienceSnapshots, type Workloads } from '../../src/audience_snapshots.js';
+import type { Material } from '../../src/certificates/material.js';
 import { readConfig, type Config } from '../../src/config.js';
+import { edgeSecrets } from '../../src/edge_secrets.js';
 import { emptyFleet, type Registration } from '../../src/fleet/fleet.js';
 import type { RolloutDocument } from '../../src/fleet/rollout.js';
+import { gatewayFiles } from '../../src/gateway_certificate.js';
+import type { GatewayCertificate } from '../../src/resources/credentials.js';
+import { identityIsOn } from '../../src/identity_on.js';
+import { Latest } from '../../src/latest.js';
+import { silentLog } from '../../src/log.js';
 import { packageFile } from '../../src/package_file.js';
 import { decode } from '../../src/protos.js';
 import { decodeRegistration } from '../../src/registry/decode.js';
 import { rolloutEntry } from '../../src/registry/rollouts.js';
+import { audienceOfSidecar } from '../../src/snapshot/audience.js';
+import type { Snapshot } from '../../src/snapshot/snapshot.js';
 import { translate } from '../../src/translate.js';
 import { report } from '../unit/fleet/registered.js';
 
@@ -27,41 +37,90 @@ const messages = {
   route: 'envoy.config.route.v3.RouteConfiguration',
 } as const;
 const kinds = Object.keys(messages) as (keyof typeof messages)[];
-type Rendered = Readonly<Record<keyof typeof messages, string>>;
 
-describe('what an edge Envoy gets', () => {
+/** File → what is written in it. */
+type Rendered = Readonly<Record<string, string>>;
+
+describe('what Envoys get', () => {
   const cases = readdirSync(folder, { withFileTypes: true }).filter((entry) => entry.isDirectory());
   for (const { name } of cases) {
     it(`is as written for ${name.replaceAll('_', ' ')}`, () => {
       const given = join(folder, name);
-      const rendered = renderCase(join(given, 'in'));
-      if (renewing) renew(join(given, 'edge'), rendered);
-      for (const kind of kinds)
-        expect(readFileSync(join(given, 'edge', `${kind}s.yaml`), 'utf8'), kind).to.equal(
-          rendered[kind],
-        );
+      for (const [audience, rendered] of renderCase(join(given, 'in'))) {
+        const written = join(given, audience);
+        if (renewing) renew(written, rendered);
+        for (const [file, text] of Object.entries(rendered))
+          expect(readFileSync(join(written, file), 'utf8'), `${audience} ${file}`).to.equal(text);
+      }
     });
   }
 });
 
-function renderCase(folderIn: string): Rendered {
+/** Audience, as its folder is called → what it gets. */
+function renderCase(folderIn: string): ReadonlyMap<string, Rendered> {
   const settings = caseConfig(folderIn);
   const { services } = parse(readFileSync(join(folderIn, 'services.yaml'), 'utf8')) as {
     services: Record<string, unknown>[];
   };
   const rollouts = caseRollouts(folderIn);
-  const { snapshot, problems } = translate({
-    reports: [{ ...report('file', services.map(decoded)), rollouts }],
+  const identity = identityIsOn(settings);
+  const workloads = identity ? certified() : undefined;
+  // Where they lie is this machine's.
+  const files: GatewayCertificate | undefined = gatewayFiles(settings);
+  const gateway = files && new Latest<GatewayCertificate | undefined>(files);
+  const registrations = services.map((service) => decoded(service, identity));
+  const { fleet, snapshot, problems } = translate({
+    reports: [{ ...report('file', registrations), rollouts }],
     probes: new Map(),
     settings,
+    secrets: edgeSecrets({ workloads, gateway }).value,
     previous: { fleet: emptyFleet, snapshot: undefined },
   });
   expect(problems).to.deep.equal([]);
+  const edge = new Latest(snapshot);
+  const parts = { edge, fleet: new Latest(fleet), workloads, log: silentLog };
+  const audiences = audienceSnapshots(parts);
+  const all = new Map([['edge', filesOf(edge.value)]]);
+  for (const service of sidecarsIn(folderIn)) {
+    const inbound = { host: '10.0.0.8', port: 3443 };
+    const outbound = { host: '127.0.0.1', port: 15_001 };
+    const published = audiences.of(audienceOfSidecar({ service, inbound, outbound }));
+    const end = published?.subscribe((made) => all.set(`sidecar_${service}`, filesOf(made)));
+    end?.();
+  }
+  return all;
+}
+
+function filesOf(snapshot: Snapshot | undefined): Rendered {
+  if (!snapshot) throw new Error('nothing was made');
   const texts = kinds.map((kind) => {
-    const resources = [...(snapshot?.resources[kind].values() ?? [])];
-    return [kind, stringify(resources.map(({ bytes }) => decode(messages[kind], bytes)))] as const;
+    const resources = [...snapshot.resources[kind].values()];
+    const read = resources.map(({ bytes }) => decode(messages[kind], bytes));
+    return [`${kind}s.yaml`, stringify(read)] as const;
   });
-  return Object.fromEntries(texts) as Rendered;
+  const secrets = [...snapshot.resources.secret.keys()].sort();
+  return {
+    ...Object.fromEntries(texts),
+    ...(secrets.length > 0 && { 'secrets.yaml': stringify(secrets) }),
+  };
+}
+
+const sidecarsIn = (folderIn: string): readonly string[] =>
+  existsSync(join(folderIn, 'sidecars.yaml'))
+    ? (parse(readFileSync(join(folderIn, 'sidecars.yaml'), 'utf8')) as string[])
+    : [];
+
+/** Nobody checks these: they are only delivered. */
+function certified(): Workloads {
+  const spiffeIdOf = (workload: string) => `spiffe://mcpx/${workload}`;
+  const certificate = (workload: string) => ({
+    ...{ chain: `a chain for ${workload}`, key: `a key for ${workload}` },
+    ...{ spiffeId: spiffeIdOf(workload), notBefore: 0, expiresAt: 1 },
+  });
+  const names = ['edge', 'claims', 'policy', 'rates'];
+  const certificates = new Map(names.map((name) => [name, certificate(name)]));
+  const material = new Latest<Material>({ roots: 'roots', certificates, spiffeIdOf });
+  return { material, want: () => () => undefined, serverRoots: 'public roots' };
 }
 
 /** Service → its rollout. */
@@ -90,8 +149,9 @@ function caseConfig(folderIn: string): Config {
   return { ...read.value, bridgeSocket: '/run/mcpx/bridge.sock' };
 }
 
-function decoded(document: Record<string, unknown>): Registration {
-  const outcome = decodeRegistration(document, { source: 'file', allowedTargets: ['0.0.0.0/0'] });
+function decoded(document: Record<string, unknown>, identity: boolean): Registration {
+  const context = { source: 'file', allowedTargets: ['0.0.0.0/0'], identity } as const;
+  const outcome = decodeRegistration(document, context);
   if (!outcome.ok) throw new Error(JSON.stringify(outcome.problems));
   return outcome.value.value;
 }
@@ -99,5 +159,5 @@ function decoded(document: Record<string, unknown>): Registration {
 function renew(folderOut: string, rendered: Rendered): void {
   rmSync(folderOut, { recursive: true, force: true });
   mkdirSync(folderOut, { recursive: true });
-  for (const kind of kinds) writeFileSync(join(folderOut, `${kind}s.yaml`), rendered[kind]);
+  for (const [file, text] of Object.entries(rendered)) writeFileSync(join(folderOut, file), text);
 }

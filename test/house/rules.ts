@@ -3,41 +3,57 @@
 /** Room → the rooms it may import. Root leaves may be imported by all. */
 export const arrows: Readonly<Record<string, readonly string[]>> = {
   fleet: [],
-  registry: ['fleet'],
+  certificates: [],
+  registry: ['fleet', 'certificates'],
   probe: ['fleet'],
   rollout: ['fleet'],
-  resources: ['fleet', 'rollout', 'snapshot'],
+  resources: ['fleet', 'rollout', 'snapshot', 'certificates'],
   signals: ['fleet', 'rollout'],
   snapshot: [],
-  xds: ['snapshot'],
-  mcp: ['fleet'],
-  admin: ['registry', 'fleet', 'rollout', 'snapshot', 'xds'],
+  xds: ['snapshot', 'certificates'],
+  admission: ['certificates', 'xds'],
+  mcp: ['fleet', 'admission'],
+  admin: ['registry', 'fleet', 'rollout', 'snapshot', 'xds', 'certificates', 'admission'],
   cli: [],
-  up: ['resources'],
+  up: ['resources', 'admission'],
 };
 
 /** Root files that are no leaves: the composition, and the rooms it may reach. */
 export const compositions: Readonly<Record<string, readonly string[]>> = {
   'translate.ts': ['fleet', 'resources', 'snapshot'],
+  'edge_secrets.ts': ['certificates', 'resources'],
+  'audience_snapshots.ts': ['certificates', 'fleet', 'resources', 'snapshot'],
+  'workload_certificates.ts': ['certificates'],
+  'identity_parts.ts': ['registry', 'resources'],
+  'probe_reach.ts': ['fleet', 'probe', 'xds'],
+  'gateway_certificate.ts': ['resources'],
   'pipeline.ts': ['fleet', 'registry', 'resources', 'snapshot'],
   'last_good.ts': ['fleet'],
   'plan.ts': ['admin', 'fleet', 'registry', 'resources', 'snapshot'],
   'rollouts.ts': ['fleet', 'registry', 'resources', 'rollout'],
+  'admin_access.ts': ['admin', 'rollout', 'xds'],
+  'own_tls.ts': ['certificates', 'xds'],
+  'own_links.ts': ['admission', 'certificates', 'registry', 'xds'],
   'app.ts': Object.keys(arrows),
-  'main.ts': ['cli', 'mcp', 'up', 'resources', 'registry', 'fleet'],
+  'main.ts': ['admission', 'cli', 'mcp', 'up', 'resources', 'registry', 'fleet'],
 };
 
 /** Package → the only files that may import it. */
 export const doors: Readonly<Record<string, readonly string[]>> = {
   consul: ['src/registry/consul.ts'],
   etcd3: ['src/registry/etcd.ts'],
-  '@grpc/grpc-js': ['src/xds/server.ts', 'src/xds/receivers.ts', 'src/mcp/filter.ts'],
+  '@grpc/grpc-js': [
+    ...['src/xds/server.ts', 'src/xds/receivers.ts', 'src/mcp/filter.ts'],
+    'src/admission/client.ts',
+  ],
   '@grpc/proto-loader': ['src/protos.ts'],
   koa: ['src/admin/'],
   pino: ['src/log.ts'],
   'pino-pretty': ['src/log.ts'],
   'prom-client': ['src/metrics.ts'],
   commander: ['src/cli/'],
+  '@peculiar/x509': ['src/certificates/x509.ts'],
+  'reflect-metadata': ['src/certificates/x509.ts'],
 };
 
 /** Files and folders that touch no socket, file or clock. */

@@ -83,7 +83,11 @@ export const envoyNode = (id: string, sidecarOf?: string): Request['node'] => ({
   cluster: 'edge',
   ...(sidecarOf !== undefined && {
     metadata: {
-      fields: { role: { stringValue: 'sidecar' }, service: { stringValue: sidecarOf } },
+      fields: {
+        ...{ role: { stringValue: 'sidecar' }, service: { stringValue: sidecarOf } },
+        inbound: { stringValue: '127.0.0.1:3443' },
+        outbound: { stringValue: '127.0.0.1:15001' },
+      },
     },
   }),
   user_agent_name: 'envoy',

@@ -13,6 +13,7 @@ import { base, startStage, valueOf, type Stage } from './stage.js';
 
 const identity = { trustDomain: 'example.org' };
 const authorities = authority();
+const sidecarOfClaims = 'sidecar/claims?inbound=127.0.0.1:3443&outbound=127.0.0.1:15001';
 
 /** What the server shows, and whom it lets in. */
 const material = (from: Authority, trusts: Authority = from): TlsMaterial => ({
@@ -42,7 +43,7 @@ describe('with mutual TLS', () => {
     tls = new Latest(material(authorities));
     snapshots = new Map<Audience, Latest<Snapshot | undefined>>([
       ['edge', new Latest<Snapshot | undefined>(withSecret(secret('gateway', 'of the edge')))],
-      ['sidecar/claims', new Latest<Snapshot | undefined>(withSecret(secret('own', 'of claims')))],
+      [sidecarOfClaims, new Latest<Snapshot | undefined>(withSecret(secret('own', 'of claims')))],
     ]);
     stage = await startStage({
       ...{ tls, identity, snapshots: (audience: Audience) => snapshots.get(audience) },
@@ -77,7 +78,7 @@ describe('with mutual TLS', () => {
   it('serves whoever is what its certificate says (point 41)', async () => {
     for (const client of [edge(), sidecarOf('claims')]) await served(client);
     const roles = stage.server.nodes.list().map(({ id, role }) => `${id} ${role}`);
-    expect(roles).to.deep.equal(['claims-1 sidecar/claims', 'edge-1 edge']);
+    expect(roles).to.deep.equal([`claims-1 ${sidecarOfClaims}`, 'edge-1 edge']);
   });
 
   it('refuses whoever says it is another, and nobody else (point 41)', async () => {
@@ -104,7 +105,7 @@ describe('with mutual TLS', () => {
   it('brings a new secret on the stream that stands, once (point 41)', async () => {
     const client = await served(sidecarOf('claims'));
     client.acknowledge(await asked(client, 'own'));
-    const published = snapshots.get('sidecar/claims')!;
+    const published = snapshots.get(sidecarOfClaims)!;
     published.set(withSecret(secret('own', 'renewed'), published.value));
     const renewed = await client.next();
     expect(summary(renewed)).to.equal('secret +own');
@@ -151,7 +152,7 @@ describe('with mutual TLS', () => {
 
   it('ends the streams of those who are not served any more', async () => {
     const [gone, stays] = [await served(sidecarOf('claims')), await served(edge())];
-    snapshots.delete('sidecar/claims');
+    snapshots.delete(sidecarOfClaims);
     expect((await gone.ended).details).to.contain('sidecar/claims');
     expect(summary(await asked(stays, 'gateway'))).to.equal('secret +gateway');
   });

@@ -9,6 +9,7 @@ import type { IdentityPolicy } from '../../src/xds/identity.js';
 import type { KeptRefusals } from '../../src/xds/kept_refusals.js';
 import type { Limits } from '../../src/xds/limits.js';
 import type { TlsMaterial } from '../../src/xds/listening.js';
+import type { Receiver } from '../../src/xds/receivers.js';
 import { startXdsServer, type XdsServer } from '../../src/xds/server.js';
 import { assignment, edsCluster, listener, routes, snapshotOf } from '../unit/snapshot/messages.js';
 import { WireClient, type RawClient, type RawClientOptions } from './client.js';
@@ -38,15 +39,17 @@ interface StageOptions {
   readonly snapshots?: Snapshots;
   readonly tls?: Latest<TlsMaterial>;
   readonly identity?: IdentityPolicy;
+  readonly receivers?: readonly Receiver[];
   readonly limits?: Partial<Limits>;
   readonly refusals?: KeptRefusals;
   readonly clock?: Clock;
   readonly log?: Log;
+  readonly metrics?: Metrics;
 }
 
 export async function startStage(options: StageOptions = {}): Promise<Stage> {
   const edge = new Latest<Snapshot | undefined>(snapshotOf(base));
-  const metrics = createMetrics();
+  const { metrics = createMetrics() } = options;
   const clients: Pick<RawClient, 'close'>[] = [];
   const outcome = await startXdsServer({
     ...{ host: '127.0.0.1', port: 0, snapshots: () => edge, metrics },

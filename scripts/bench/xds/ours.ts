@@ -57,6 +57,10 @@ class MemoryRegistry implements Registry {
     throw new Error('nothing is written here');
   }
 
+  spend(): never {
+    throw new Error('nothing is written here');
+  }
+
   close(): Promise<void> {
     return Promise.resolve();
   }

@@ -1,5 +1,5 @@
 /** The services of this benchmark, as a registry would report them: all alike, four instances. */
-import { defaultPolicy } from '../../../src/fleet/defaults.js';
+import { defaultPolicy, inClear } from '../../../src/fleet/defaults.js';
 import type { Registration } from '../../../src/fleet/fleet.js';
 
 export const instancesPerService = 4;
@@ -29,6 +29,7 @@ export function instanceOf(service: number, instance: number, port?: number): Re
     priority: 0,
     checkedBy: 'envoy',
     passing: true,
+    tls: inClear,
     dependsOn: [],
   };
 }

@@ -19,7 +19,7 @@ import type { RolloutDocument } from '../../../src/fleet/rollout.js';
 import { Latest } from '../../../src/latest.js';
 import { silentLog } from '../../../src/log.js';
 import { createMetrics } from '../../../src/metrics.js';
-import { edgeBootstrap } from '../../../src/resources/bootstrap.js';
+import { bootstrapOf } from '../../../src/resources/bootstrap.js';
 import type { Snapshot } from '../../../src/snapshot/snapshot.js';
 import { translate } from '../../../src/translate.js';
 import type { Receiver } from '../../../src/xds/receivers.js';
@@ -88,7 +88,7 @@ export async function startEdge(edge: EdgeOptions): Promise<Edge> {
   };
   const bootstrap = join(folder.path, 'envoy.yaml');
   const where = [{ host: '127.0.0.1', port: xds.port }];
-  await writeFile(bootstrap, edgeBootstrap({ node: 'edge', xds: where, adminPort, variant }));
+  await writeFile(bootstrap, bootstrapOf({ node: 'edge', xds: where, adminPort, variant }));
   const options = ['--use-dynamic-base-id', '--concurrency', '2', '--log-level', 'warn'];
   const envoy = startChild(binary, ['-c', bootstrap, ...options]);
   const admin = `http://127.0.0.1:${adminPort}`;

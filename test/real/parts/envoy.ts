@@ -1,7 +1,7 @@
 /** An Envoy by itself, for tests that connect several to one control plane. */
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { edgeBootstrap } from '../../../src/resources/bootstrap.js';
+import { bootstrapOf } from '../../../src/resources/bootstrap.js';
 import { ensureEnvoyVersion, pinnedEnvoy } from '../../../src/up/envoy_binary.js';
 import type { Variant } from '../../../src/xds/subscription.js';
 import { freePorts, startChild, temporaryFolder, whenReady } from './child.js';
@@ -26,7 +26,7 @@ export async function startEnvoy({ node, xdsPort, variant }: EnvoyOptions): Prom
   const [adminPort = 0] = await freePorts(1);
   const bootstrap = join(folder.path, 'envoy.yaml');
   const xds = [{ host: '127.0.0.1', port: xdsPort }];
-  await writeFile(bootstrap, edgeBootstrap({ node, xds, adminPort, variant }));
+  await writeFile(bootstrap, bootstrapOf({ node, xds, adminPort, variant }));
   const options = ['--use-dynamic-base-id', '--concurrency', '1', '--log-level', 'error'];
   const child = startChild(binary, ['-c', bootstrap, ...options]);
   const admin = `http://127.0.0.1:${adminPort}`;

@@ -2,9 +2,8 @@ import { expect } from 'chai';
 import { startAdmin } from '../../../src/admin/admin.js';
 import { readiness } from '../../../src/admin/schemas.js';
 import type { SourceName } from '../../../src/fleet/fleet.js';
-import { silentLog } from '../../../src/log.js';
 import type { Hearing } from '../../../src/registry/registry.js';
-import { startOn, stateOf, stopAll } from './stage.js';
+import { optionsFor, startOn, stateOf, stopAll } from './stage.js';
 
 const hearing = (file: Hearing): ReadonlyMap<SourceName, Hearing> => new Map([['file', file]]);
 
@@ -56,7 +55,7 @@ describe('the health of the control plane', () => {
 
   it('/readyz is 503 from the moment it drains, and all else is still answered', async () => {
     const state = stateOf();
-    const admin = await startAdmin(state, { host: '127.0.0.1', port: 0, tokens: [] }, silentLog);
+    const admin = await startAdmin(state, optionsFor());
     if (!admin.ok) throw new Error(admin.problems[0]?.message);
     const url = `http://127.0.0.1:${admin.value.port}`;
     const watching = await fetch(`${url}/v1/exposed?watch=true`);

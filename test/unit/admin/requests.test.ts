@@ -2,8 +2,7 @@ import { expect } from 'chai';
 import { request } from 'node:http';
 import { problemDetails } from '../../../src/admin/schemas.js';
 import { startAdmin } from '../../../src/admin/admin.js';
-import { silentLog } from '../../../src/log.js';
-import { startOn, stateOf, stopAll } from './stage.js';
+import { optionsFor, startOn, stateOf, stopAll } from './stage.js';
 
 const json = { 'content-type': 'application/json' };
 
@@ -76,7 +75,7 @@ describe('a request to the admin API', () => {
 
   it('cannot be taken on a port in use: the problem names port and key', async () => {
     const port = Number(new URL(url).port);
-    const second = await startAdmin(stateOf(), { host: '127.0.0.1', port }, silentLog);
+    const second = await startAdmin(stateOf(), optionsFor({ admin: { host: '127.0.0.1', port } }));
     expect(second.ok).to.be.false;
     if (second.ok) return;
     expect(second.problems[0]?.code).to.equal('port_in_use');

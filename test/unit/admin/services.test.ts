@@ -73,14 +73,15 @@ describe('the services of the admin API', () => {
 
   it('registers: 201 with a location the first time, 200 after that', async () => {
     const url = await startOn(stateOf());
-    const first = await post(url, { ...claims, tls: { spiffe: 'spiffe://mcpx' } });
+    const unusual = { ...claims, tls: { spiffe: 'spiffe://mcpx/claims' } };
+    const first = await post(url, unusual);
     expect(first.status).to.equal(201);
     expect(first.headers.get('location')).to.equal('/v1/services/claims');
     const told = registered.parse(await first.json());
     expect(told.change).to.equal('added');
     expect(told.registration).to.include({ id: '127.0.0.1:3000', weight: 100 });
     expect(told.warnings.map(({ path }) => path)).to.deep.equal(['tls.spiffe']);
-    const again = await post(url, claims);
+    const again = await post(url, unusual);
     expect(again.status).to.equal(200);
     expect(registered.parse(await again.json()).change).to.equal('unchanged');
     const other = await post(url, { ...claims, weight: 7 });
@@ -127,7 +128,10 @@ describe('the services of the admin API', () => {
       'url',
       'traffic.outlier.interval',
     ]);
-    expect(problems.every(({ code }) => code === 'registration_invalid')).to.be.true;
+    const target = problems.find(({ path }) => path === 'url');
+    expect(target?.code, 'it points where it must not').to.equal('target_refused');
+    const others = problems.filter((each) => each !== target);
+    expect(others.every(({ code }) => code === 'registration_invalid')).to.be.true;
   });
 
   it('refuses what would be a problem in the fleet: another path, a tool of another', async () => {

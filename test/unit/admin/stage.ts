@@ -1,7 +1,12 @@
 /** An admin API on a free loopback port, with state that a test can change under it. */
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { isDeepStrictEqual } from 'node:util';
 import { failed, problem, succeeded, type Outcome, type Problem } from '../../../src/errors.js';
-import { startAdmin, type Admin } from '../../../src/admin/admin.js';
+import { startAdmin, type Admin, type AdminOptions } from '../../../src/admin/admin.js';
+import { AuditLog } from '../../../src/admin/audit.js';
+import { systemClock } from '../../../src/clock.js';
 import type { KindStatus, NodeStatus } from '../../../src/xds/nodes.js';
 import type { AdminState } from '../../../src/admin/state.js';
 import { fleetWith } from '../../../src/fleet/changes.js';
@@ -81,6 +86,10 @@ class MemoryRegistry implements Registry {
     const next: Service = { ...service, rollout: { source: this.source, document } };
     this.fleet.set(fleetWith(this.fleet.value, new Map([[service.name, next]])));
     return succeeded(undefined);
+  }
+
+  spend(): never {
+    throw new Error('the admin API uses nothing up');
   }
 
   close(): Promise<void> {
@@ -207,16 +216,35 @@ export function stateOf(services: readonly Service[] = []): Stage {
 const running: Admin[] = [];
 const steering: Rollouts[] = [];
 
+const folders: string[] = [];
+
+/** On a free port of loopback, where everybody is admin; its audit log in a folder of its own. */
+export function optionsFor(changes: Partial<AdminOptions> = {}): AdminOptions {
+  const folder = mkdtempSync(join(tmpdir(), 'mcpx-admin-'));
+  folders.push(folder);
+  return {
+    admin: { host: '127.0.0.1', port: 0 },
+    access: { open: true, tokens: [], trustDomain: 'mcpx' },
+    audit: new AuditLog(join(folder, 'audit.jsonl'), systemClock, silentLog),
+    log: silentLog,
+    ...changes,
+  };
+}
+
 /** The URL it answers at. */
-export async function startOn(state: AdminState): Promise<string> {
-  const started = await startAdmin(state, { host: '127.0.0.1', port: 0, tokens: [] }, silentLog);
+export async function startOn(
+  state: AdminState,
+  changes: Partial<AdminOptions> = {},
+): Promise<string> {
+  const started = await startAdmin(state, optionsFor(changes));
   if (!started.ok) throw new Error(started.problems[0]?.message);
   running.push(started.value);
-  return `http://127.0.0.1:${started.value.port}`;
+  return `${changes.tls ? 'https' : 'http'}://127.0.0.1:${started.value.port}`;
 }
 
 /** Ends every API a test has started. */
 export async function stopAll(): Promise<void> {
   await Promise.all(running.splice(0).map((admin) => admin.close()));
   await Promise.all(steering.splice(0).map((rollouts) => rollouts.close()));
+  for (const folder of folders.splice(0)) rmSync(folder, { recursive: true, force: true });
 }

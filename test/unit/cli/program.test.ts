@@ -110,6 +110,36 @@ describe('mcpx up, serve, filter and bootstrap', () => {
     expect((await mcpx(['bootstrap', '--role', 'king'], { actions })).exitCode).to.equal(2);
   });
 
+  it('prints the bootstrap of a sidecar, its server and itself on this machine', async () => {
+    const seen: unknown[] = [];
+    const bootstrap = ({ sidecar }: { sidecar?: object }) =>
+      Promise.resolve(`n${seen.push(sidecar)}`);
+    const words = ['bootstrap', '--role', 'sidecar', '--service', 'claims'];
+    const more = ['--inbound', '10.0.0.8:4443', '--local', 'localhost:3001'];
+    await mcpx([...words, ...more], { actions: { bootstrap } });
+    expect(seen).to.deep.equal([
+      {
+        service: 'claims',
+        inbound: { host: '10.0.0.8', port: 4443 },
+        outbound: { host: '127.0.0.1', port: 15_001 },
+        local: { host: '127.0.0.1', port: 3001 },
+      },
+    ]);
+  });
+
+  for (const [wrong, what] of [
+    [['--service', 'Claims'], '--service'],
+    [[], '--service'],
+    [['--service', 'claims', '--outbound', '0.0.0.0:15001'], '--outbound must be on loopback'],
+    [['--service', 'claims', '--local', '10.0.0.8:3000'], '--local must be on loopback'],
+    [['--service', 'claims', '--inbound', 'claims.example:3443'], '--inbound must be IP:PORT'],
+  ] as const)
+    it(`refuses a sidecar with ${wrong.join(' ') || 'no service'}`, async () => {
+      const { exitCode, err } = await mcpx(['bootstrap', '--role', 'sidecar', ...wrong]);
+      expect(exitCode).to.equal(2);
+      expect(err).to.contain(what);
+    });
+
   const replicas = [
     { host: '10.0.0.5', port: 18_000 },
     { host: 'xds.example', port: 18_001 },

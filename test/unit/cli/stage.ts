@@ -28,6 +28,7 @@ const bare: Actions = {
   serve: notWired,
   filter: notWired,
   bootstrap: notWired,
+  join: notWired,
   findEnvoy: () => Promise.resolve(failed(problem('envoy_missing', {}, 'There is no Envoy.'))),
   plan: notWired,
   portProblems: () => Promise.resolve([]),

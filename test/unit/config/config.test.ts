@@ -52,6 +52,18 @@ describe('the configuration', () => {
     expect([gateway.host, gateway.port, admin.port]).to.deep.equal(['10.0.0.1', 83, 92]);
   });
 
+  it('keeps the filter service beside its Envoy where identity is on', () => {
+    const flags = { filter: { host: '10.0.0.5' } };
+    const read = readConfig({ env: {}, cwd: '/nonexistent', flags });
+    expect(read.ok, 'identity is off').to.equal(true);
+    for (const on of [{ identity: { mode: 'mutual' } }, { xds: { host: '10.0.0.5' } }]) {
+      const refused = readConfig({ env: {}, cwd: '/nonexistent', flags: { ...flags, ...on } });
+      const problems = refused.ok ? [] : refused.problems;
+      expect(problems.map(({ subject }) => subject.path)).to.deep.equal(['filter.host']);
+      expect(problems[0]?.message).to.contain('127.0.0.1');
+    }
+  });
+
   it('keeps an environment apart in every registry and in the data folder', () => {
     write({ registry: { file: 'services.yaml', consul: {}, etcd: {} } });
     const { data, registry } = read({ cwd, flags: { environment: 'staging' } });
@@ -63,6 +75,29 @@ describe('the configuration', () => {
     expect(complaints({ cwd, flags: { environment: 'Not/one' } })).to.deep.equal([
       'environment | environment: must be a name such as staging.',
     ]);
+  });
+
+  it('lets nobody unknown reach the admin API from another machine', () => {
+    const beyond = { MCPX_ADMIN_HOST: '0.0.0.0' };
+    const [complaint = ''] = complaints({ env: beyond });
+    expect(complaint).to.match(/^admin\.host \|.*mcpx token.*identity\.mode/);
+    const sha256 = 'a'.repeat(64);
+    const tokens = `[{name: ana, role: viewer, sha256: "${sha256}"}]`;
+    expect(read({ env: { ...beyond, MCPX_ADMIN_TOKENS: tokens } }).admin.tokens).to.have.length(1);
+    expect(read({ env: { ...beyond, MCPX_IDENTITY_MODE: 'mutual' } }).admin.host).to.equal(
+      '0.0.0.0',
+    );
+    expect(read({ env: { ...beyond, MCPX_XDS_HOST: '10.0.0.5' } }).admin.host).to.equal('0.0.0.0');
+    const off = { ...beyond, MCPX_XDS_HOST: '10.0.0.5', MCPX_IDENTITY_MODE: 'off' };
+    expect(complaints({ env: off })).to.have.length(1);
+  });
+
+  it('knows what the command line reads of the environment', () => {
+    const env = {
+      ...{ MCPX_ADMIN_TOKEN: 'x', MCPX_ADMIN_ROOTS: 'x' },
+      ...{ MCPX_ADMIN_CERTIFICATE: 'x', MCPX_ADMIN_KEY: 'x' },
+    };
+    expect(read({ env }).admin.tokens).to.deep.equal([]);
   });
 
   it('makes paths absolute from the working folder', () => {

@@ -47,7 +47,10 @@ const everything = {
       ...{ namesPerSubscription: 13, admittedPerSecond: 14 },
     },
   },
-  filter: { host: '10.0.0.5', port: 4, bridgePort: 5, controlPlanes: ['http://10.0.0.6:8081'] },
+  filter: {
+    ...{ host: '127.0.0.2', port: 4, bridgePort: 5, controlPlanes: ['http://10.0.0.6:8081'] },
+    ...{ token: 'mcpxa_1', identity: '/var/lib/node' },
+  },
   envoy: { binary: '/opt/envoy', concurrency: 6, adminPort: 7 },
   log: { level: 'debug' },
 };

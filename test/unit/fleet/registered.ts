@@ -1,5 +1,5 @@
 /** Registrations, reports and catalogues as registries and the probe would give them. */
-import { defaultPolicy } from '../../../src/fleet/defaults.js';
+import { defaultPolicy, inClear } from '../../../src/fleet/defaults.js';
 import { emptyFleet } from '../../../src/fleet/fleet.js';
 import type {
   Catalogue,
@@ -33,6 +33,7 @@ export function registration(fields: Partial<Registration> = {}): Registration {
     priority: 0,
     checkedBy: 'envoy',
     passing: true,
+    tls: inClear,
     dependsOn: [],
     ...fields,
   };

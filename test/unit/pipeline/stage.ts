@@ -52,6 +52,10 @@ class SpokenRegistry implements Registry {
     return this.put();
   }
 
+  spend() {
+    return this.put();
+  }
+
   close(): Promise<void> {
     return Promise.resolve();
   }

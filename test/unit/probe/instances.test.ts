@@ -31,6 +31,6 @@ describe('who speaks for a service', () => {
 
   it('is asked at its own address, of either family', () => {
     const one = serviceOf(registration({ host: '::1', port: 3 })).instances[0]!;
-    expect(targetOf(one, '/mcp').url).to.equal('http://[::1]:3/mcp');
+    expect(targetOf(one, { name: 'claims', path: '/mcp' }).url).to.equal('http://[::1]:3/mcp');
   });
 });

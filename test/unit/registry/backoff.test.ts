@@ -1,5 +1,5 @@
 import { expect } from 'chai';
-import { Backoff } from '../../../src/registry/backoff.js';
+import { Backoff } from '../../../src/backoff.js';
 import { Coalesced } from '../../../src/registry/coalesced.js';
 
 describe('trying a registry again', () => {

@@ -2,7 +2,7 @@ import { expect } from 'chai';
 import fc from 'fast-check';
 import { z } from 'zod';
 import type { Outcome, Problem } from '../../../src/errors.js';
-import { defaultPolicy } from '../../../src/fleet/defaults.js';
+import { defaultPolicy, inClear } from '../../../src/fleet/defaults.js';
 import type { Registration } from '../../../src/fleet/fleet.js';
 import {
   decodePolicy,
@@ -49,6 +49,7 @@ describe('decoding a registration', () => {
       priority: 0,
       checkedBy: 'envoy',
       passing: true,
+      tls: inClear,
       dependsOn: [],
     });
   });
@@ -114,7 +115,7 @@ describe('decoding a registration', () => {
     [{ url: 'claims' }, 'url', /must be an http address/],
     [{ url: '' }, 'url', /must be an http address/],
     [{ url: 3000 }, 'url', /must be an http address.*it is 3000/],
-    [{ url: 'https://10.0.0.7/mcp' }, 'url', /certificates come later/],
+    [{ url: 'https://10.0.0.7/mcp' }, 'url', /begin with http:.*identity\.mode.*not sent in clear/],
     [{ url: 'ftp://10.0.0.7/mcp' }, 'url', /must begin with http/],
     [{ url: 'http://10.0.0.7:3000' }, 'url', /must have a path; .*http:\/\/10.0.0.7:3000\/mcp/],
     [{ url: 'http://10.0.0.7/mcp?a=b' }, 'url', /without \? and #/],
@@ -134,7 +135,11 @@ describe('decoding a registration', () => {
     [{ traffic: { outlier: { interval: 30 } } }, 'traffic.outlier.interval', /duration.*it is 30/],
     [{ traffic: { timeout: '0s' } }, 'traffic.timeout', /duration .*1ms to 24h/],
     [{ traffic: { retrys: 1 } }, 'traffic.retrys', /did you mean traffic.retries\?/],
-    [{ tls: { mode: 'mutual' } }, 'tls.mode', /must be off in this version/],
+    [{ tls: { mode: 'mutual' } }, 'tls.mode', /must be off here.*not sent in clear/],
+    [{ tls: { spiffe: 'mcpx/claims' } }, 'tls.spiffe', /a SPIFFE id such as/],
+    [{ tls: { sni: '10.0.0.7' } }, 'tls.sni', /a host name such as/],
+    [{ allow: 'edge' }, 'allow', /a list of services/],
+    [{ allow: ['*'] }, 'allow[0]', /a list of services/],
     [{ tls: { mode: 'on' } }, 'tls.mode', /one of off, tls, mutual/],
     [{ expose: { tools: [''] } }, 'expose.tools[0]', /pattern of tool names/],
     [{ zone: '\ud800' }, 'zone', /must be text, in well-formed Unicode; it is "\\ud800"/],
@@ -231,6 +236,40 @@ describe('decoding a policy', () => {
   });
 });
 
+describe('where workloads have certificates', () => {
+  const on = { identity: true };
+  const tlsOf = (fields: Record<string, unknown>) => registration(claims(fields), on).tls;
+
+  it('takes how an instance is reached', () => {
+    const tls = { mode: 'mutual', spiffe: 'spiffe://mcpx/claims', sni: 'claims.example' };
+    expect(tlsOf({ tls })).to.deep.equal(tls);
+    expect(tlsOf({})).to.deep.equal(inClear);
+  });
+
+  it('takes https for TLS at least, at its own port', () => {
+    const url = 'https://10.0.0.7/mcp';
+    expect(tlsOf({ url }).mode).to.equal('tls');
+    expect(tlsOf({ url, tls: { mode: 'mutual' } }).mode).to.equal('mutual');
+    expect(registration(claims({ url }), on).port).to.equal(443);
+  });
+
+  it('takes whose calls a service takes, from a policy too', () => {
+    expect(registration(claims({ allow: ['edge', 'quotes'] }), on).allow).to.deep.equal([
+      'edge',
+      'quotes',
+    ]);
+    const policy = decodePolicy({ allow: [] }, { source: 'file', service: 'claims' });
+    expect(policy.ok && policy.value.value).to.deep.equal({ allow: [] });
+  });
+
+  for (const name of ['edge', 'control-plane', 'filter'])
+    it(`refuses a service that would be taken for a part of MCPX: ${name}`, () => {
+      const found = problems(claims({ name }), on);
+      expect(found.map(({ subject }) => subject.path)).to.deep.equal(['name']);
+      expect(problems(claims({ name }))).to.deep.equal([]);
+    });
+});
+
 describe('the schemas', () => {
   it('describe their input as JSON Schema, for the admin API', () => {
     const described = z.toJSONSchema(registrationSchema, { io: 'input' });
@@ -244,6 +283,7 @@ describe('the schemas', () => {
       'health',
       'traffic',
       'expose',
+      'allow',
     );
   });
 });

@@ -1,6 +1,7 @@
 import { expect } from 'chai';
 import { parse } from 'yaml';
-import { edgeBootstrap } from '../../../src/resources/bootstrap.js';
+import { bootstrapOf } from '../../../src/resources/bootstrap.js';
+import { audienceOf, audienceOfSidecar, type Said } from '../../../src/snapshot/audience.js';
 
 interface Bootstrap {
   readonly node: { readonly id: string; readonly metadata: object };
@@ -16,7 +17,7 @@ interface Bootstrap {
 
 const made = (node: string, ...hosts: readonly string[]) => {
   const xds = hosts.map((host, index) => ({ host, port: 18_001 + index }));
-  return parse(edgeBootstrap({ node, xds, adminPort: 9902 })) as Bootstrap;
+  return parse(bootstrapOf({ node, xds, adminPort: 9902 })) as Bootstrap;
 };
 
 const endpointsOf = ({ static_resources: own }: Bootstrap) =>
@@ -51,8 +52,69 @@ describe('the bootstrap of an edge Envoy', () => {
     });
 
   it('leaves no blank unfilled', () => {
-    const text = edgeBootstrap({ node: 'edge', xds: [{ host: 'xds', port: 1 }], adminPort: 2 });
+    const text = bootstrapOf({ node: 'edge', xds: [{ host: 'xds', port: 1 }], adminPort: 2 });
     const settings = text.replace(/#.*$/gm, '');
-    expect(settings).not.to.match(/\b(API_TYPE|NODE_ID|ADMIN_PORT|XDS_ENDPOINTS)\b/);
+    expect(settings).not.to.match(/\b(API_TYPE|NODE_ID|ADMIN_PORT|XDS_ENDPOINTS|XDS_\w+)\b/);
+  });
+
+  const socketWith = (identity?: { readonly folder: string; readonly trustDomain: string }) => {
+    const xds = [{ host: 'xds', port: 1 }];
+    const { static_resources: own } = parse(
+      bootstrapOf({ node: 'edge', xds, adminPort: 2, identity }),
+    ) as { static_resources: { clusters: readonly { transport_socket: unknown }[] } };
+    return own.clusters[0]?.transport_socket;
+  };
+
+  it('connects in clear where identity is off', () => {
+    expect(socketWith()).to.have.property('name', 'envoy.transport_sockets.raw_buffer');
+  });
+
+  it('shows the certificate of its folder, and believes no one but a control plane', () => {
+    const socket = socketWith({ folder: '/etc/a b', trustDomain: 'example.org' });
+    const context = expect(socket).to.have.nested.property('typed_config.common_tls_context');
+    context.that.deep.includes({
+      tls_params: {
+        tls_minimum_protocol_version: 'TLSv1_3',
+        tls_maximum_protocol_version: 'TLSv1_3',
+      },
+    });
+    const text = JSON.stringify(socket);
+    for (const path of ['/etc/a b/node.yaml', '/etc/a b/roots.yaml'])
+      expect(text).to.contain(`"path_config_source":{"path":"${path}"}`);
+    const name = { san_type: 'URI', matcher: { exact: 'spiffe://example.org/control-plane' } };
+    expect(text).to.contain(`"match_typed_subject_alt_names":[${JSON.stringify(name)}]`);
+  });
+});
+
+describe('the bootstrap of a sidecar', () => {
+  const sidecar = {
+    service: 'claims',
+    inbound: { host: '0.0.0.0', port: 3443 },
+    outbound: { host: '::1', port: 15_001 },
+    local: { host: '127.0.0.1', port: 3000 },
+  };
+  const text = bootstrapOf({
+    ...{ node: 'claims-1', adminPort: 9902, sidecar },
+    xds: [{ host: '10.0.0.9', port: 18_000 }],
+  });
+  const bootstrap = parse(text) as Bootstrap;
+
+  it('says what it is, as the control plane reads it', () => {
+    const said = bootstrap.node.metadata as Said;
+    expect(audienceOf(said)).to.deep.equal({ audience: audienceOfSidecar(sidecar) });
+  });
+
+  it('says where its server is, by its own name', () => {
+    const hostname = '127.0.0.1:3000';
+    const address = { socket_address: { address: '127.0.0.1', port_value: 3000 } };
+    expect(bootstrap.static_resources.clusters[1]?.load_assignment.endpoints).to.deep.equal([
+      { lb_endpoints: [{ endpoint: { hostname, address } }] },
+    ]);
+  });
+
+  it('leaves no blank unfilled', () => {
+    expect(text.replace(/#.*$/gm, '')).not.to.match(
+      /\b(NODE_ID|SERVICE|INBOUND|OUTBOUND|LOCAL_NAME|LOCAL_ADDRESS|XDS_[A-Z_]+)\b/,
+    );
   });
 });

@@ -95,6 +95,7 @@ export const registryOf = (rollouts: Pick<Registry, 'keepRollout'>): Registry =>
   put: nobody,
   remove: nobody,
   keepRollout: (next, expected) => rollouts.keepRollout(next, expected),
+  spend: nobody,
   close: () => Promise.resolve(),
 });
 

@@ -1,4 +1,5 @@
 import { expect } from 'chai';
+import { ownWorkloads } from '../../../src/certificates/workload.js';
 import type { Audience } from '../../../src/snapshot/audience.js';
 import { objection, spiffeIdIn } from '../../../src/xds/identity.js';
 
@@ -55,6 +56,12 @@ describe('identity', () => {
   it('refuses whoever shows no certificate where one is asked for', () => {
     expect(objection(policy, undefined, said('edge'))).to.contain('none was shown');
   });
+
+  for (const service of ownWorkloads)
+    it(`lets nobody be the sidecar of a service called ${service}`, () => {
+      for (const each of [undefined, peer(undefined), peer(`spiffe://example.org/${service}`)])
+        expect(objection(policy, each, said(`sidecar/${service}`))).to.contain('for nobody');
+    });
 
   it('believes anybody where no policy is set', () => {
     expect(objection('any', undefined, said('edge'))).to.equal(undefined);

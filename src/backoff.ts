@@ -1,4 +1,4 @@
-/** How long to wait before trying a registry again: growing, capped, out of step with others. */
+/** How long to wait before trying again what failed: growing, capped, out of step with others. */
 import { setTimeout as delay } from 'node:timers/promises';
 
 const leastMs = 100;

@@ -1,0 +1,28 @@
+/** Where the admin API of this machine is found, and by which scheme. */
+import { readFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { identityIsOn, type IdentitySettings } from './identity_on.js';
+import { isLoopback } from './loopback.js';
+
+interface AdminSettings extends IdentitySettings {
+  readonly admin: { readonly host: string; readonly port: number };
+}
+
+/** Only what does not leave the machine goes in clear, where there are certificates. */
+export const adminHasTls = (settings: AdminSettings): boolean =>
+  identityIsOn(settings) && !isLoopback(settings.admin.host);
+
+/** Where to connect to: what it listens on may be a wildcard. */
+export function adminUrlOf(settings: AdminSettings): string {
+  const { host, port } = settings.admin;
+  const everywhere: Readonly<Record<string, string>> = { '0.0.0.0': '127.0.0.1', '::': '[::1]' };
+  const reached = everywhere[host] ?? (host.includes(':') ? `[${host}]` : host);
+  return `${adminHasTls(settings) ? 'https' : 'http'}://${reached}:${port}`;
+}
+
+/** Whom the processes of this machine believe to be a control plane. */
+export const rootsFile = (data: string): string => join(data, 'roots.pem');
+
+/** PEM; undefined where no control plane has run with certificates. */
+export const localRoots = (data: string): Promise<string | undefined> =>
+  readFile(rootsFile(data), 'utf8').catch(() => undefined);

@@ -1,0 +1,46 @@
+/** What is wrong with settings that are right each by itself. */
+import { problem, type Problem } from './errors.js';
+import { identityIsOn, type IdentitySettings } from './identity_on.js';
+import { isLoopback } from './loopback.js';
+
+type Source = 'file' | 'consul' | 'etcd';
+
+interface Settings extends IdentitySettings {
+  readonly admin: { readonly host: string; readonly tokens: readonly unknown[] };
+  readonly filter: { readonly host: string };
+  readonly registry: { readonly [source in Source]?: unknown } & {
+    readonly write?: Source | undefined;
+  };
+}
+
+/** Problems: `config_invalid`. */
+export const contradictions = (settings: Settings): Problem[] =>
+  [unwritable(settings), unguarded(settings), distant(settings)].flatMap((found) => found ?? []);
+
+function unwritable({ registry }: Settings): Problem | undefined {
+  const { write } = registry;
+  if (write === undefined || registry[write] !== undefined) return undefined;
+  const message = `registry.write names ${write}, which is not configured. Set registry.${write}.`;
+  return problem('config_invalid', { path: 'registry.write' }, message);
+}
+
+/** Whoever reaches the admin API without being asked who they are may do everything. */
+function unguarded(config: Settings): Problem | undefined {
+  const { admin } = config;
+  if (isLoopback(admin.host) || admin.tokens.length > 0 || identityIsOn(config)) return undefined;
+  const message =
+    `admin.host is ${admin.host}, where others reach it, and nobody is asked who they are. Set ` +
+    'admin.tokens (`mcpx token` makes one), or identity.mode: mutual, or admin.host: 127.0.0.1.';
+  return problem('config_invalid', { path: 'admin.host' }, message);
+}
+
+/** What Envoy and the filter service say to each other is not encrypted. */
+function distant(config: Settings): Problem | undefined {
+  const { host } = config.filter;
+  if (!identityIsOn(config) || isLoopback(host)) return undefined;
+  const message =
+    `filter.host is ${host}, and with identity on the filter service stands beside its Envoy, ` +
+    'so that nothing leaves the machine in clear. Set filter.host: 127.0.0.1, and run ' +
+    '`mcpx filter` on the machine of each edge.';
+  return problem('config_invalid', { path: 'filter.host' }, message);
+}
