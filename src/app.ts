@@ -101,8 +101,8 @@ export async function startApp(parts: AppParts): Promise<Outcome<App>> {
     plan: (changes: Changes) => {
       const present = pipeline.present();
       const { allowedTargets } = config.registry;
-      const source = config.registry.write ?? registries[0]?.source ?? 'file';
-      return present && planOf({ present, settings: config, source, allowedTargets }, changes);
+      const onto = { settings: config, source: writing.write, allowedTargets };
+      return present && planOf({ present, ...onto }, changes);
     },
     problems: () => [...pipeline.problems.value, ...nodes.problems()],
   };
