@@ -35,11 +35,16 @@ const duration = (least: number, error: string) =>
 const every = duration(1, 'a duration such as 30s, 10m or 1h, at most 168h');
 const drain = duration(0, 'a duration such as 0s, 10m or 1h, at most 168h');
 
+const secretHeaders = new Set(['authorization', 'proxy-authorization', 'cookie', 'x-api-key']);
+
 const headerRule = z.strictObject(
   {
     header: z
       .string({ error: 'the name of a header' })
-      .regex(/^[\w!#$%&'*+.^`|~-]+$/, { error: 'the name of a header' }),
+      .regex(/^[\w!#$%&'*+.^`|~-]+$/, { error: 'the name of a header' })
+      .refine((name) => !secretHeaders.has(name.toLowerCase()), {
+        error: 'a header without a secret in it: rules are kept in the registry and shown',
+      }),
     value: z.string({ error: 'text' }).min(1, { error: 'the whole value, as text' }),
   },
   { error: 'a header and its value: {"header": "x-team", "value": "qa"}' },

@@ -173,6 +173,10 @@ describe('rollouts by REST', () => {
     'a field nobody knows': [{ stepz: [1] }, 'did you mean steps?'],
     'steps of a bluegreen': [{ kind: 'bluegreen' }, 'steps belongs to a canary'],
     'a rule without a value': [{ match: [{ header: 'x-team' }] }, 'match[0].value'],
+    'a rule by a secret': [
+      { match: [{ header: 'Authorization', value: 'Bearer x' }] },
+      'match[0].header must be a header without a secret',
+    ],
     'an error rate in percent': [{ maxErrorRate: 5 }, '0.01 is 1 %'],
   };
   for (const [what, [changes, words]] of Object.entries(wrong))
