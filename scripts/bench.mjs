@@ -12,6 +12,13 @@ const benches = {
     setUp: setUpRealParts,
     run: async (args) => (await import('../dist/scripts/bench/lanes_report.js')).lanes(args),
   },
+  rollout: {
+    setUp: async () => {
+      await setUpRealParts();
+      await setUpXdsBench();
+    },
+    run: async (args) => (await import('../dist/scripts/bench/rollout.js')).rollout(args),
+  },
   xds: {
     setUp: setUpXdsBench,
     run: async (args) => (await import('../dist/scripts/bench/xds/report.js')).xds(args),

@@ -7,10 +7,19 @@
 /** Metadata of a request that our own filters write and the line repeats. */
 export const callMetadata = {
   namespace: 'mcpx',
-  /** In the sample, and how large a part of all calls that is; absent: not in it. */
+  /** Answered and in the sample, and how large a part of the answered ones that is. */
   share: 'share',
   /** What MCP calls an error in the answer's body; absent: none was seen. */
   outcome: 'outcome',
+} as const;
+
+/**
+ * Envoy's flags of calls that failed on the way, by kind. These calls are told even when they
+ * got no answer, and so were in no sample.
+ */
+export const failureFlags = {
+  timeout: ['UT', 'UMSDR', 'SI', 'DT'],
+  reset: ['UF', 'UC', 'UR', 'LR', 'UPE', 'URX'],
 } as const;
 
 const dynamic = (key: string): string => `%DYNAMIC_METADATA(${callMetadata.namespace}:${key})%`;
@@ -25,6 +34,8 @@ const fields = {
   outcome: dynamic(callMetadata.outcome),
   share: dynamic(callMetadata.share),
   milliseconds: '%DURATION%',
+  /** Milliseconds; absent: no answer ever began. */
+  answeredAfter: '%RESPONSE_DURATION%',
 } as const;
 
 const names = Object.keys(fields) as (keyof typeof fields)[];
@@ -41,9 +52,10 @@ export type CallEntry = Readonly<Partial<Record<keyof typeof fields, string>>>;
 export function readCallLine(line: string): CallEntry | undefined {
   const parts = line.split('|');
   if (parts.length !== names.length) return undefined;
-  const there = names.flatMap((name, index) => {
-    const part = parts[index] ?? absent;
-    return part === absent || part === '' ? [] : [[name, part] as const];
+  const entry: Partial<Record<keyof typeof fields, string>> = {};
+  names.forEach((name, index) => {
+    const part = parts[index];
+    if (part && part !== absent) entry[name] = part;
   });
-  return Object.fromEntries(there);
+  return entry;
 }

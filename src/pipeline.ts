@@ -33,7 +33,7 @@ import type { Hearing, Registry, Report } from './registry/registry.js';
 import type { EdgeSecrets } from './resources/render.js';
 import type { ResourceSettings } from './resources/settings.js';
 import type { Snapshot } from './snapshot/snapshot.js';
-import { translate } from './translate.js';
+import { translate, type Translation } from './translate.js';
 
 /** A timer cannot be set for more than some weeks. */
 const longestWaitMs = 3_600_000;
@@ -217,6 +217,8 @@ export class Pipeline {
       this.#publishProblems([...own, ...translated.problems]);
       this.stale.set(stale);
       this.parts.metrics.stale.set(stale ? 1 : 0);
+      // Nothing new, or what would not hold together: then those reports are no last good.
+      if (isSame(previous, translated)) return;
       this.#translated = reports;
       this.fleet.set(translated.fleet);
       this.snapshot.set(translated.snapshot);
@@ -279,6 +281,11 @@ export class Pipeline {
     this.#probes = this.#probes.with(gone.map(({ name }) => [name, undefined]));
   }
 }
+
+type Made = Pick<Translation, 'fleet' | 'snapshot'>;
+
+const isSame = (one: Made, other: Made): boolean =>
+  one.fleet === other.fleet && one.snapshot === other.snapshot;
 
 const textOf = ({ code, subject, message }: Problem): string =>
   JSON.stringify([code, subject, message]);

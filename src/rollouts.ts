@@ -6,7 +6,8 @@
  */
 import type { Clock } from './clock.js';
 import { failed, problem, reasonOf, type Outcome } from './errors.js';
-import { serviceNamed } from './fleet/changes.js';
+import { fleetChanges, serviceNamed } from './fleet/changes.js';
+import { emptyFleet } from './fleet/fleet.js';
 import type { Fleet, KeptRollout, Service, SourceName } from './fleet/fleet.js';
 import type { Rollout, RolloutDocument } from './fleet/rollout.js';
 import type { Latest } from './latest.js';
@@ -18,8 +19,8 @@ import { apply, type Action } from './rollout/advance.js';
 import { due, type LaggingNode, type Waiting } from './rollout/due.js';
 import { passGates } from './rollout/gates.js';
 import { judge, type Signals, type Verdict, type Window } from './rollout/judge.js';
-import { isOpen } from './rollout/open.js';
-import type { VersionFacts, Versions } from './rollout/opening.js';
+import { isRetired } from './rollout/drain.js';
+import { versionsOf } from './rollout/standing.js';
 import type {
   Intent,
   Proposal,
@@ -28,7 +29,7 @@ import type {
   Steering,
 } from './rollout/steering.js';
 
-/** Looked at this often while any is open: time and signals pass without an event. */
+/** Looked at this often while any goes on: time and signals pass without an event. */
 const lookMs = 500;
 /** How long a write is given to come back through the watch before it is answered all the same. */
 const returnMs = 2_000;
@@ -61,12 +62,16 @@ export class Rollouts implements Steering {
   readonly #closing = new AbortController();
   readonly #unsubscribe: () => void;
   #soon: NodeJS.Immediate | undefined;
-  #open: readonly string[] = [];
+  /** Services whose rollout is open, or whose losing version drains. */
+  readonly #goingOn = new Set<string>();
+  #fleet = emptyFleet;
 
   constructor(private readonly parts: RolloutParts) {
-    this.#unsubscribe = parts.fleet.subscribe(({ services }) => {
-      const open = services.filter(({ rollout }) => rollout && isOpen(rollout.document.current));
-      this.#open = open.map(({ name }) => name);
+    this.#unsubscribe = parts.fleet.subscribe((fleet) => {
+      for (const { name, after } of fleetChanges(this.#fleet, fleet))
+        if (after?.rollout && !isRetired(after.rollout.document.current)) this.#goingOn.add(name);
+        else this.#goingOn.delete(name);
+      this.#fleet = fleet;
       // Not now: what is published follows the fleet, and only then can an Envoy lag behind it.
       this.#soon ??= setImmediate(() => this.look());
     });
@@ -78,7 +83,7 @@ export class Rollouts implements Steering {
     clearInterval(this.#timer);
     clearImmediate(this.#soon);
     this.#unsubscribe();
-    this.#open = [];
+    this.#goingOn.clear();
     this.#closing.abort();
     await this.settled();
   }
@@ -146,7 +151,7 @@ export class Rollouts implements Steering {
   /** Carries on whatever is due now. */
   look(): void {
     this.#soon = undefined;
-    for (const name of this.#open) {
+    for (const name of this.#goingOn) {
       if (this.#writing.has(name)) continue;
       const writing = this.#carryOn(name);
       if (writing)
@@ -209,7 +214,7 @@ export class Rollouts implements Steering {
   ): Action | Waiting {
     const { clock, hearing, lagging } = this.parts;
     return due(document.current, {
-      ...{ now: clock.now(), versions: versionsOf(service), verdict },
+      ...{ now: clock.now(), earlier: document.earlier, versions: versionsOf(service), verdict },
       lagging: lagging(service.name),
       registryHeard: hearing.value.get(source)?.state === 'heard',
     });
@@ -232,20 +237,6 @@ export class Rollouts implements Steering {
 
 /** Readable, and unlike any other of the service: two cannot begin in one millisecond. */
 const newId = (service: string, now: number): string => `${service}-${now.toString(36)}`;
-
-function versionsOf({ instances, path, probe }: Service): Versions {
-  const versions = new Map<string, VersionFacts>();
-  for (const { version, passing } of instances) {
-    const known = versions.get(version);
-    const eras = probe?.versions?.[version]?.eras;
-    versions.set(version, {
-      instances: (known?.instances ?? 0) + 1,
-      passing: (known?.passing ?? 0) + (passing ? 1 : 0),
-      ...{ path, eras },
-    });
-  }
-  return versions;
-}
 
 /** Which resources of an Envoy differ once the rollout is as `rollout` says. */
 function effectsOf(

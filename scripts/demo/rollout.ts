@@ -6,6 +6,7 @@ import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { setTimeout as delay } from 'node:timers/promises';
 import pico from 'picocolors';
+import { rolloutStatus } from '../../src/admin/rollout_schemas.js';
 import { packageFile } from '../../src/package_file.js';
 import { onStack, type Stack } from '../stack.js';
 import { postCall } from '../../test/real/parts/agent.js';
@@ -52,7 +53,7 @@ async function ship(stack: Stack, mcpx: Mcpx, { words, version, failing }: Act):
   say(pico.bold(`\n${words}`));
   await add(stack, mcpx, version, failing);
   const limits = ['--max-error-rate', '2%', '--max-p99', '+900%', '--min-calls', '30'];
-  const steps = ['--steps', '5,25,50,100', '--every', '15s'];
+  const steps = ['--steps', '5,25,50,100', '--every', '20s'];
   const start = ['canary', 'start', 'claims', '--to', version, ...steps, ...limits];
   // It may begin once both versions were asked what they offer.
   await eventually(
@@ -62,14 +63,35 @@ async function ship(stack: Stack, mcpx: Mcpx, { words, version, failing }: Act):
   await typed(mcpx, start);
   await delay(readMs);
   await typed(mcpx, ['canary', 'status', 'claims']);
-  if (process.stdout.isTTY) return;
-  await eventually('the rollout has ended', () => hasEnded(mcpx), 120_000);
-  await typed(mcpx, ['canary', 'status', 'claims', '--once']);
+  // A terminal draws until it ends; elsewhere it is a picture for each step.
+  if (!process.stdout.isTTY) await pictures(mcpx);
 }
 
-async function hasEnded({ admin }: Mcpx): Promise<boolean> {
+async function pictures(mcpx: Mcpx): Promise<void> {
+  for (let before = await standing(mcpx); before.open;) {
+    const { step } = before;
+    await eventually(
+      'the rollout goes on',
+      async () => {
+        before = await standing(mcpx);
+        return !before.open || before.step !== step;
+      },
+      120_000,
+    );
+    await delay(readMs);
+    await typed(mcpx, ['canary', 'status', 'claims', '--once']);
+  }
+}
+
+interface Standing {
+  readonly open: boolean;
+  readonly step: number;
+}
+
+async function standing({ admin }: Mcpx): Promise<Standing> {
   const answer = await fetch(`${admin}/v1/services/claims/rollout`);
-  return !((await answer.json()) as { open: boolean }).open;
+  const { open, rollout } = rolloutStatus.parse(await answer.json());
+  return { open, step: rollout.step };
 }
 
 async function add(stack: Stack, mcpx: Mcpx, version: string, failing = 0): Promise<void> {

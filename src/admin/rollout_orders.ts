@@ -28,7 +28,12 @@ export function orderOf(service: string, body: Fields): Outcome<Ordered> {
   if (!parsed.success)
     return failed(...wrongFields(service, explain(parsed.error.issues, body, orderPaths)));
   const { kind, to, from, match = [], mirror = 0, acceptBreaking = false, why = '' } = parsed.data;
-  const moved = { to, ...(from !== undefined && { from }), match, mirror };
+  const { drain: drainMs } = parsed.data;
+  const moved = {
+    ...{ to, match, mirror },
+    ...(from !== undefined && { from }),
+    ...(drainMs !== undefined && { drainMs }),
+  };
   if (kind === 'bluegreen') {
     const unfit = (['steps', 'every'] as const).filter((field) => field in body);
     const message = 'belongs to a canary: a bluegreen switches all at once';

@@ -21,20 +21,30 @@ const version = z.string({ error: 'a version, as text' }).min(1, { error: 'a ver
 const flag = z.boolean({ error: 'true or false' });
 const words = z.string({ error: 'text' }).max(500, { error: 'at most 500 characters' });
 
-const every = z
-  .string({ error: 'a duration such as 30s, 10m or 1h' })
-  .transform((written, context) => {
+/** As far back as signals are kept. */
+const week = 168 * 3_600_000;
+
+const duration = (least: number, error: string) =>
+  z.string({ error }).transform((written, context) => {
     const milliseconds = parseDuration(written);
-    if (milliseconds !== undefined && milliseconds > 0) return milliseconds;
-    context.addIssue({ code: 'custom', message: 'a duration such as 30s, 10m or 1h' });
+    if (milliseconds !== undefined && milliseconds >= least && milliseconds <= week)
+      return milliseconds;
+    context.addIssue({ code: 'custom', message: error });
     return z.NEVER;
   });
+const every = duration(1, 'a duration such as 30s, 10m or 1h, at most 168h');
+const drain = duration(0, 'a duration such as 0s, 10m or 1h, at most 168h');
+
+const secretHeaders = new Set(['authorization', 'proxy-authorization', 'cookie', 'x-api-key']);
 
 const headerRule = z.strictObject(
   {
     header: z
       .string({ error: 'the name of a header' })
-      .regex(/^[\w!#$%&'*+.^`|~-]+$/, { error: 'the name of a header' }),
+      .regex(/^[\w!#$%&'*+.^`|~-]+$/, { error: 'the name of a header' })
+      .refine((name) => !secretHeaders.has(name.toLowerCase()), {
+        error: 'a header without a secret in it: rules are kept in the registry and shown',
+      }),
     value: z.string({ error: 'text' }).min(1, { error: 'the whole value, as text' }),
   },
   { error: 'a header and its value: {"header": "x-team", "value": "qa"}' },
@@ -52,6 +62,9 @@ export const rolloutOrder = named(
       .optional()
       .describe('canary: percent of the new version, rising; 5, 25, 50, 100 unless given'),
     every: every.optional().describe('canary: how long a step is watched; 10m unless given'),
+    drain: drain
+      .optional()
+      .describe('how long the version that loses keeps its sessions; 10m unless given'),
     maxErrorRate: z
       .number({ error: 'a share of calls: 0.01 is 1 %' })
       .min(0, { error: 'a share of calls: 0.01 is 1 %' })
@@ -106,6 +119,7 @@ export const rollout = named(
     step: count.describe('which of the steps holds, from 0'),
     stepSince: z.iso.datetime(),
     everyMs: count,
+    drainMs: count.describe('how long the version that loses keeps its sessions after the end'),
     limits: z
       .object({ maxErrorRate: z.number(), maxP99: z.number(), minCalls: count })
       .optional()
@@ -165,6 +179,11 @@ export const rolloutPlan = named(
     ...{ kind, from: z.string(), to: z.string() },
     phase: z.object({ from: phase.optional(), to: phase }),
     shares: z.array(z.object({ version: z.string(), from: z.number(), to: z.number() })),
+    drain: z
+      .object({ version: z.string(), ms: count, words: z.string() })
+      .optional()
+      .describe('where it ends: who keeps its sessions for how long'),
+    course: z.array(z.string()).describe('where one begins: what it will do, in words'),
     nodes: z.array(z.string()).describe('Envoys that are told'),
     resources: z.array(
       z.object({

@@ -3,9 +3,12 @@ import { rcompare } from 'semver';
 import type { z } from 'zod';
 import type { Service } from '../fleet/fleet.js';
 import type { Rollout, RolloutDocument } from '../fleet/rollout.js';
+import { courseOf } from '../rollout/course.js';
+import { drainOf, drainWords, loserOf } from '../rollout/drain.js';
 import { failureKinds, type Signals } from '../rollout/judge.js';
 import { quantile } from '../rollout/latency.js';
 import { isOpen } from '../rollout/open.js';
+import { passes } from '../rollout/standing.js';
 import { sharesByWeight, sharesOf } from '../rollout/shares.js';
 import type { Proposal, RolloutStatus } from '../rollout/steering.js';
 import type { Changed } from './audit.js';
@@ -18,11 +21,12 @@ type PlanView = z.infer<typeof rolloutPlan>;
 
 const dateOf = (at: number): string => new Date(at).toISOString();
 
-function rolloutView({ events, limits, stepSince, ...rest }: Rollout): RolloutView {
+function rolloutView(kept: Rollout): RolloutView {
+  const { events, limits, stepSince, ...rest } = kept;
   const { id, kind, from, to, phase, steps, step, everyMs, match, mirror } = rest;
   return {
     ...{ id, kind, from, to, phase, steps: [...steps], step, everyMs, mirror },
-    stepSince: dateOf(stepSince),
+    ...{ stepSince: dateOf(stepSince), drainMs: drainOf(kept) },
     ...(limits && {
       limits: {
         maxErrorRate: limits.maxErrorRate,
@@ -83,7 +87,7 @@ function versionViews({ service, document, window }: RolloutStatus): VersionView
     const signals = felt.get(version);
     return {
       ...{ version, share: shares.get(version) ?? 0 },
-      instances: { passing: own.filter(({ passing }) => passing).length, total: own.length },
+      instances: { passing: own.filter((one) => passes(service, one)).length, total: own.length },
       ...(signals && { signals: signalsView(signals) }),
     };
   });
@@ -105,6 +109,10 @@ function signalsView({ calls, failures, latency }: Signals): VersionView['signal
   };
 }
 
+const drainView = (ended: Rollout): PlanView['drain'] => ({
+  ...{ version: loserOf(ended), ms: drainOf(ended), words: drainWords(ended) },
+});
+
 interface Told {
   readonly nodes: readonly string[];
   readonly dryRun: boolean;
@@ -123,6 +131,8 @@ export function planView(proposal: Proposal, { nodes, dryRun }: Told): PlanView 
     shares: [...new Set([from, to, ...old.keys(), ...next.keys()])].map((version) => ({
       ...{ version, from: old.get(version) ?? 0, to: next.get(version) ?? 0 },
     })),
+    ...(!isOpen(after.current) && { drain: drainView(after.current) }),
+    course: before?.current.id === after.current.id ? [] : courseOf(after.current),
     nodes: [...nodes],
     differences: differences.map(({ subject, words, breaking }) => ({ subject, words, breaking })),
     resources: effects.map((effect) => ({ ...effect })),

@@ -208,6 +208,8 @@ export const rolloutPlan = z.object({
   to: z.string(),
   phase: z.object({ from: z.string().optional(), to: z.string() }),
   shares: z.array(z.object({ version: z.string(), from: z.number(), to: z.number() })),
+  drain: z.object({ words: z.string() }).optional(),
+  course: z.array(z.string()),
   nodes: z.array(z.string()),
   resources: z.array(z.object({ kind: z.string(), name: z.string(), change: z.string() })),
   differences: z.array(z.object({ subject: z.string(), words: z.string(), breaking: z.boolean() })),

@@ -45,7 +45,6 @@ export const accept: Run = async (invocation) => {
   if (!asJson && instances > 0)
     terminal.out(`${source} no longer names these:\n${servicesText(services, terminal)}`);
   else if (!asJson) terminal.out(`Nothing of ${source} is held back.`);
-  // What was not shown does not go.
   if (options['dryRun'] || instances === 0) {
     if (asJson) terminal.out(would.json);
     return 0;

@@ -3,6 +3,7 @@ import type { z } from 'zod';
 import { rolloutPlan, rolloutStatus } from './answers.js';
 import { clientOf, segment } from './client.js';
 import type { ExitCode, Invocation, Run } from './command.js';
+import { Failure } from './failure.js';
 import { orderFrom } from './rollout_flags.js';
 import { plain, table } from './table.js';
 import type { Terminal } from './terminal.js';
@@ -54,13 +55,27 @@ async function carryOut(
   // What was shown is done, or nothing.
   const { seen } = would.value;
   const meant = what === '' || seen === undefined ? body : { ...body, seen };
-  const done = await client.send({ method: 'POST', path, body: meant }, rolloutPlan);
+  const doing = { method: 'POST', path, body: meant } as const;
+  const done = await client.send(doing, rolloutPlan).catch((error: unknown) => {
+    throw asNotDone(error);
+  });
   terminal.out(asJson ? done.json : doneText(done.value));
   return 0;
 }
 
+/** After the plan is shown it must be plain that it was not carried out. */
+function asNotDone(error: unknown): unknown {
+  if (!(error instanceof Failure) || error.status === undefined) return error;
+  const { json, status, exitCode } = error;
+  return new Failure(`\nNot done: ${error.message}`, exitCode, {
+    ...{ status },
+    ...(json !== undefined && { json }),
+  });
+}
+
 function planText(plan: Plan, terminal: Terminal): string {
-  const { service, what, kind, from, to, phase, shares, nodes, resources, why } = plan;
+  const { service, what, kind, from, to, phase, shares, drain, nodes, resources, why, course } =
+    plan;
   const rows = shares.map((each) => [
     plain(each.version),
     each.from === each.to
@@ -68,12 +83,15 @@ function planText(plan: Plan, terminal: Terminal): string {
       : `${percent(each.from)} → ${percent(each.to)}`,
   ]);
   const changed = resources.map((each) => `${each.kind} ${plain(each.name)} ${each.change}`);
-  const phases = phase.from === undefined ? phase.to : `${phase.from} → ${phase.to}`;
+  const phases =
+    phase.from === undefined ? worded(phase.to) : `${worded(phase.from)} → ${worded(phase.to)}`;
   return [
     terminal.colours.bold(`${what}: ${kind} of ${service}, ${plain(from)} → ${plain(to)}`),
     `phase      ${phases}`,
+    ...course.map((words, at) => (at === 0 ? 'then' : '').padEnd(11) + plain(words)),
     `Envoys     ${nodes.map(plain).join(', ') || 'none is connected'}`,
     `resources  ${changed.join(', ') || 'none changes'}`,
+    ...(drain === undefined ? [] : [`drain      ${plain(drain.words)}`]),
     ...(why === '' ? [] : [`why        ${plain(why)}`]),
     ...differencesText(plan, terminal),
     '',
@@ -83,13 +101,16 @@ function planText(plan: Plan, terminal: Terminal): string {
 
 /** What agents will find different; breaking ones stand first and out. */
 function differencesText({ differences }: Plan, { colours }: Terminal): readonly string[] {
-  const worded = (breaking: boolean) =>
+  const linesOf = (breaking: boolean) =>
     differences
       .filter((each) => each.breaking === breaking)
       .map(({ subject, words }) => `           ${plain(`${subject} ${words}`)}`);
-  const lines = [...worded(true).map((line) => colours.red(line)), ...worded(false)];
+  const lines = [...linesOf(true).map((line) => colours.red(line)), ...linesOf(false)];
   return lines.length === 0 ? [] : ['for agents', ...lines];
 }
+
+/** As people say it: `rolled back`. */
+const worded = (phase: string): string => phase.replace('_', ' ');
 
 const percent = (share: number): string => `${Math.round(share * 10) / 10} %`;
 
@@ -98,5 +119,5 @@ function doneText({ service, kind, to, phase }: Plan): string {
     phase.to === 'staged'
       ? ` Try it at /mcp/${service}@${plain(to)}; \`mcpx bluegreen switch ${service}\` goes on.`
       : ` \`mcpx ${kind} status ${service}\` shows how it goes.`;
-  return `\nDone: it is ${phase.to}.${next}`;
+  return `\nDone: it is ${worded(phase.to)}.${next}`;
 }

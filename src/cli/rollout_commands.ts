@@ -14,6 +14,11 @@ const acceptBreaking: OptionRow = {
   description: 'go on although agents that know the old version may fail',
 };
 
+const drain: OptionRow = {
+  flags: '--drain <duration>',
+  description: 'how long the version that loses keeps its sessions (10m)',
+};
+
 const judged: readonly OptionRow[] = [
   { flags: '--max-error-rate <percent>', description: 'calls that may fail (canary: 1%)' },
   { flags: '--max-p99 <percent>', description: 'how much slower p99 may be (canary: +20%)' },
@@ -43,7 +48,7 @@ export const rolloutCommands: readonly CommandRow[] = [
       ...[to, from],
       { flags: '--steps <percents>', description: 'shares, rising (5,25,50,100)' },
       { flags: '--every <duration>', description: 'how long a step is watched (10m)' },
-      ...[...judged, ...reached, acceptBreaking, ...ends],
+      ...[drain, ...judged, ...reached, acceptBreaking, ...ends],
     ],
     example: 'mcpx canary start claims --to 2.1.0 --steps 5,25,50,100 --every 10m',
     load: async () => (await import('./rollout.js')).start,
@@ -92,7 +97,7 @@ export const rolloutCommands: readonly CommandRow[] = [
     path: 'bluegreen stage',
     arguments: '<service>',
     summary: 'make a new version reachable at /mcp/SERVICE@VERSION, without any traffic',
-    options: [to, from, ...judged, ...reached, acceptBreaking, ...ends],
+    options: [to, from, drain, ...judged, ...reached, acceptBreaking, ...ends],
     example: 'mcpx bluegreen stage claims --to 2.1.0',
     load: async () => (await import('./rollout.js')).stage,
   },

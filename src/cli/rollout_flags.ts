@@ -7,6 +7,7 @@ const given = z.object({
   from: z.string().optional(),
   steps: z.string().optional(),
   every: z.string().optional(),
+  drain: z.string().optional(),
   maxErrorRate: z.string().optional(),
   maxP99: z.string().optional(),
   minCalls: z.string().optional(),
@@ -22,26 +23,33 @@ type Fields = Readonly<Record<string, unknown>>;
 export function orderFrom(kind: 'canary' | 'bluegreen', options: Fields): Fields {
   const flags = given.parse(options);
   if (flags.to === undefined) throw wrongUsage('Give --to VERSION: the one that is to serve.');
-  const { steps, every, maxErrorRate, maxP99, minCalls, match, mirror, ...rest } = flags;
-  if (every !== undefined && !/^\d+(\.\d+)?(ms|s|m|h)$/.test(every))
-    throw wrongUsage(`--every must be a duration such as 30s, 10m or 1h, not ${every}.`);
+  const { steps, every, drain, maxErrorRate, maxP99, minCalls, match, mirror, ...rest } = flags;
   const fields = {
-    ...{ kind, ...rest, every },
+    ...{ kind, ...rest },
+    ...{ every: durationIn('--every', every), drain: durationIn('--drain', drain) },
     steps: steps?.split(',').map(stepIn),
-    maxErrorRate: share('--max-error-rate', maxErrorRate),
+    maxErrorRate: share('--max-error-rate', maxErrorRate, 99.99),
     maxP99: share('--max-p99', maxP99?.replace(/^\+/, '')),
     minCalls: minCalls === undefined ? undefined : wholeNumber('--min-calls', minCalls),
     match: match?.map(ruleIn),
-    mirror: mirror === undefined ? undefined : percentIn('--mirror', mirror),
+    mirror: mirror === undefined ? undefined : wholePercentIn('--mirror', mirror),
   };
   return Object.fromEntries(Object.entries(fields).filter(([, value]) => value !== undefined));
+}
+
+function durationIn(flag: string, text: string | undefined): string | undefined {
+  if (text !== undefined && !/^\d+(\.\d+)?(ms|s|m|h)$/.test(text))
+    throw wrongUsage(`${flag} must be a duration such as 30s, 10m or 1h, not ${text}.`);
+  return text;
 }
 
 function stepIn(text: string): number {
   const figure = /^\s*(\d+)\s?%?\s*$/.exec(text)?.[1];
   if (figure === undefined)
     throw wrongUsage(`--steps must be whole percents such as 5,25,50,100; one is "${text}".`);
-  return Number(figure);
+  const percents = Number(figure);
+  if (percents >= 1 && percents <= 100) return percents;
+  throw wrongUsage(`--steps are percents from 1 to 100; one is ${text.trim()}.`);
 }
 
 /** `1%` → 1. */
@@ -52,13 +60,24 @@ function percentIn(flag: string, text: string): number {
   return Number(figure);
 }
 
+function wholePercentIn(flag: string, text: string): number {
+  const percents = percentIn(flag, text);
+  if (Number.isInteger(percents) && percents <= 100) return percents;
+  throw wrongUsage(`${flag} must be a whole percent, at most 100%, not ${text}.`);
+}
+
 /** `1%` → 0.01. */
-const share = (flag: string, text: string | undefined): number | undefined =>
+function share(flag: string, text: string | undefined, most = Infinity): number | undefined {
+  if (text === undefined) return undefined;
+  const percents = percentIn(flag, text);
+  if (percents > most) throw wrongUsage(`${flag} must be below 100%, not ${text}.`);
   // Divided, not multiplied: 0.01 * 29 is not 0.29.
-  text === undefined ? undefined : percentIn(flag, text) / 100;
+  return percents / 100;
+}
 
 function wholeNumber(flag: string, text: string): number {
-  if (!/^\d+$/.test(text)) throw wrongUsage(`${flag} must be a whole number, not ${text}.`);
+  if (!/^0*[1-9]\d*$/.test(text))
+    throw wrongUsage(`${flag} must be a whole number above 0, not ${text}.`);
   return Number(text);
 }
 

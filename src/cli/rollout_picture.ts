@@ -31,7 +31,9 @@ export function picture(status: Status, terminal: Terminal, now: number): string
         `Envoy  ${plain(node)} ${refused ? 'refuses' : 'does not hold'} these shares yet`,
       ),
     ),
-    status.open ? `next   ${nextText(next, colours)}` : `ended  ${endText(status)}`,
+    ...(status.open
+      ? [`next   ${nextText(next, colours)}`]
+      : [`ended  ${endText(status)}`, `drain  ${plain(next.why)}`]),
   ].join('\n');
 }
 
@@ -105,7 +107,7 @@ function nextText({ what, why }: Status['next'], colours: Colours): string {
 }
 
 function endText({ rollout: { events } }: Status): string {
-  const last = events.at(-1);
+  const last = events.findLast(({ what }) => what !== 'retire');
   if (!last) return '';
   const why = last.why === '' ? '' : `: ${plain(last.why)}`;
   return `${last.what} by ${plain(last.who)}${why}`;

@@ -1,4 +1,5 @@
 /** Where a command reads and writes; a test hands in its own. */
+import { isatty } from 'node:tty';
 import pico from 'picocolors';
 
 export type Environment = Readonly<Record<string, string | undefined>>;
@@ -21,8 +22,7 @@ export interface Terminal {
 /** The terminal this process was started on. Colours only where a person looks. */
 export function processTerminal(): Terminal {
   const { stdout, stderr, env } = process;
-  // A boolean: for undefined, as isTTY is of a pipe, the library would go by FORCE_COLOR.
-  const seen = Boolean(stdout.isTTY && stderr.isTTY);
+  const seen = isatty(stdout.fd) && isatty(stderr.fd);
   const plain = (env['NO_COLOR'] ?? '') !== '';
   return {
     out: (text) => stdout.write(`${text}\n`),
@@ -35,30 +35,43 @@ export function processTerminal(): Terminal {
   };
 }
 
-/** Lines are cut at the terminal's width: a line that wraps could not be drawn over. */
+/** Where a terminal does not say how wide it is, or says 0. */
+const usualColumns = 80;
+
+/** Lines are folded at the terminal's width: one that it wraps itself could not be drawn over. */
 function redrawOn(stdout: typeof process.stdout): (text: string) => void {
   let drawn = 0;
   return (text) => {
-    const lines = text.split('\n').map((line) => cut(line, stdout.columns - 1));
+    const columns = (stdout.columns || usualColumns) - 1;
+    const lines = text.split('\n').flatMap((line) => folded(line, columns));
     const back = drawn === 0 ? '' : `\x1b[${drawn}A\r`;
     stdout.write(`${back}${lines.map((line) => `${line}\x1b[K\n`).join('')}\x1b[J`);
     drawn = lines.length;
   };
 }
 
-/** At most so many columns; what steers colours takes none. */
-export function cut(line: string, columns: number): string {
-  // eslint-disable-next-line no-control-regex -- what colours begin with
-  const parts = line.split(/(\x1b\[[\d;]*m)/);
-  let left = columns;
-  return parts
-    .map((part, at) => {
-      if (at % 2 === 1) return part;
-      const shown = Array.from(part).slice(0, Math.max(0, left));
-      left -= shown.length;
-      return shown.join('');
-    })
-    .join('');
+/** How far the words of a line are set in: `next   waits: …`. */
+const hanging = ' '.repeat(7);
+
+/** In lines of at most so many columns, broken between words; what steers colours takes none. */
+export function folded(line: string, columns: number): readonly string[] {
+  const lines = [''];
+  let used = 0;
+  // A word that is longer than a line is broken within.
+  const longest = Math.max(1, columns - hanging.length);
+  const parts = new RegExp(`\\x1b\\[[\\d;]*m|[^\\s\\x1b]{1,${longest}}|\\s+`, 'gu');
+  for (const part of line.match(parts) ?? []) {
+    const isColour = part.startsWith('\x1b');
+    const width = isColour ? 0 : Array.from(part).length;
+    if (used + width > columns && used > hanging.length) {
+      lines.push(hanging);
+      used = hanging.length;
+      if (part.trim() === '') continue;
+    }
+    lines.push(`${lines.pop() ?? ''}${part}`);
+    used += width;
+  }
+  return lines;
 }
 
 async function readInput(): Promise<string> {

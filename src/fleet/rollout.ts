@@ -10,6 +10,7 @@ export type RolloutKind = 'canary' | 'bluegreen';
  * canary: running ⇄ paused → promoted | aborted; promoted → rolled_back.
  * bluegreen: staged → switched → finished; switched → staged (rollback);
  * staged → aborted; finished → rolled_back.
+ * One that has ended stays in its phase when the version that lost is retired.
  */
 export type Phase =
   | 'running'
@@ -50,7 +51,8 @@ export interface RolloutEvent {
     | 'stage'
     | 'switch'
     | 'rollback'
-    | 'finish';
+    | 'finish'
+    | 'retire';
   readonly from: Phase | undefined;
   readonly to: Phase;
   /** Share of the new version after it, in percent. */
@@ -73,6 +75,8 @@ export interface Rollout {
   readonly stepSince: number;
   /** How long a step is watched before the next. */
   readonly everyMs: number;
+  /** How long the version that lost keeps its sessions; absent in documents of older releases. */
+  readonly drainMs?: number;
   /** Undefined: nobody judges (bluegreen without limits). */
   readonly limits: JudgeLimits | undefined;
   readonly match: readonly MatchRule[];

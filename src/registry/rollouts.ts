@@ -20,7 +20,7 @@ const phases = [
 
 const actions = [
   ...(['start', 'advance', 'pause', 'resume', 'promote', 'abort'] as const),
-  ...(['stage', 'switch', 'rollback', 'finish'] as const),
+  ...(['stage', 'switch', 'rollback', 'finish', 'retire'] as const),
 ] as const;
 
 const percent = z.number().min(0).max(100);
@@ -38,6 +38,7 @@ const rolloutSchema = z.looseObject({
   step: z.int().nonnegative(),
   stepSince: moment,
   everyMs: moment,
+  drainMs: moment.optional(),
   limits: z
     .looseObject({
       maxErrorRate: z.number(),

@@ -11,6 +11,12 @@
  * well. A staged one is there too, so that Envoy has checked it when it is switched to, but as
  * unhealthy: then no session id leads to it.
  *
+ * Versions that are retired are not there, so Envoy ends their sessions with a 404, unless nobody
+ * else can serve.
+ *
+ * A version that comes back from there to take everything is unknown to Envoy's own checks, for
+ * which it waits: until they pass the other version takes the calls still, as one that is degraded.
+ *
  * They drain in priority 0, where they took their share: for a moment Envoy does not find a host
  * that goes to a later priority, and its sessions would be told that they are gone.
  */
@@ -19,6 +25,7 @@ import type { Instance, Service } from '../fleet/fleet.js';
 import type { ClusterLoadAssignment } from '../generated/envoy/config/endpoint/v3/ClusterLoadAssignment.js';
 import type { LbEndpoint } from '../generated/envoy/config/endpoint/v3/LbEndpoint.js';
 import type { LocalityLbEndpoints } from '../generated/envoy/config/endpoint/v3/LocalityLbEndpoints.js';
+import { hasReturned, isGone, loserOf } from '../rollout/drain.js';
 import { sharesOf } from '../rollout/shares.js';
 import { socketAddress } from './address.js';
 import type { Credentials } from './credentials.js';
@@ -42,20 +49,32 @@ export function loadAssignment(service: Service, credentials?: Credentials): Clu
   const shares = sharesOf(service, rolloutOf(service));
   const hasShare = ({ version }: Instance) => (shares?.get(version) ?? 0) > 0;
   const bearers = service.instances.filter(hasShare);
-  const others = service.instances.filter((instance) => !hasShare(instance));
+  const isOut = ({ version }: Instance) =>
+    service.rollout !== undefined && isGone(service.rollout.document, version);
+  const others = service.instances.filter((each) => !hasShare(each) && !isOut(each));
   const name = clusterOfService(service.name);
   const isSplit = new Set(bearers.map(({ version }) => version)).size > 1;
   // One version, or none that may be called: there is nothing to share out.
   if (bearers.length === 0 || (others.length === 0 && !isSplit))
-    return assignment(name, placed(service.instances));
+    return assignment(name, placed([...bearers, ...others]));
   const front = isSplit ? weighted(placesOf(together(bearers)), shares) : placed(bearers);
-  const drained = placesOf(together(others)).map((place) => ({
-    ...{ ...place, weight: undefined },
-    status: isSealed(service, versionOf(place)) ? ('UNHEALTHY' as const) : ('DRAINING' as const),
-  }));
-  const factor = isSplit ? oneIsEnough : factorBeside(front, others.length);
+  const substitute = substituteIn(service);
+  const drained = placesOf(together(others)).map((place) => {
+    const version = versionOf(place);
+    if (version === substitute) return { ...place, status: 'DEGRADED' as const };
+    const status = isSealed(service, version) ? ('UNHEALTHY' as const) : ('DRAINING' as const);
+    return { ...place, weight: undefined, status };
+  });
+  const isFull = isSplit || substitute !== undefined;
+  const factor = isFull ? oneIsEnough : factorBeside(front, others.length);
   const policy = { overprovisioning_factor: { value: factor } };
   return { ...assignment(name, [...front, ...drained]), policy };
+}
+
+/** The version that takes calls until Envoy has found the one that serves well. */
+function substituteIn({ rollout }: Service): string | undefined {
+  if (!rollout || !hasReturned(rollout.document)) return undefined;
+  return loserOf(rollout.document.current);
 }
 
 /** With which the first priority is as healthy as it was without hosts that drain in it. */
@@ -83,7 +102,7 @@ interface Place {
   /** Undefined: no share. */
   readonly weight: number | undefined;
   /** Of those that pass. */
-  readonly status: 'HEALTHY' | 'DRAINING' | 'UNHEALTHY';
+  readonly status: 'HEALTHY' | 'DEGRADED' | 'DRAINING' | 'UNHEALTHY';
 }
 
 function placesOf(instances: readonly Instance[]): readonly Place[] {

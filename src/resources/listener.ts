@@ -2,9 +2,10 @@
  * Listeners: the gateway for agents, the bridge by which the filter service calls servers, and
  * the mirror through which copies of calls pass, so that they are logged like any other.
  */
-import { callLine, callMetadata } from '../call_log.js';
+import { callLine, callMetadata, failureFlags } from '../call_log.js';
 import type { AccessLog } from '../generated/envoy/config/accesslog/v3/AccessLog.js';
 import type { TransportSocket } from '../generated/envoy/config/core/v3/TransportSocket.js';
+import type { AccessLogFilter } from '../generated/envoy/config/accesslog/v3/AccessLogFilter.js';
 import type { Place } from '../snapshot/audience.js';
 import type { Address } from '../generated/envoy/config/core/v3/Address.js';
 import type { Listener } from '../generated/envoy/config/listener/v3/Listener.js';
@@ -106,17 +107,12 @@ export function mirrorListenerResource(settings: ResourceSettings): Listener {
   });
 }
 
-/** To the control plane, of the calls that are in a sample: those of services in a rollout. */
+/** To the control plane, of calls that are in a sample or failed without an answer. */
 function callLog(): AccessLog {
-  const { namespace, share } = callMetadata;
+  const { namespace } = callMetadata;
   return {
     name: 'envoy.access_loggers.open_telemetry',
-    filter: {
-      metadata_filter: {
-        matcher: { filter: namespace, path: [{ key: share }], value: { present_match: true } },
-        match_if_key_not_found: { value: false },
-      },
-    },
+    filter: { and_filter: { filters: [{ or_filter: { filters: toldOf } }, ...calls] } },
     typed_config: any(
       'envoy.extensions.access_loggers.open_telemetry.v3.OpenTelemetryAccessLogConfig',
       {
@@ -130,6 +126,39 @@ function callLog(): AccessLog {
     ),
   };
 }
+
+/**
+ * The first are those of services in a rollout, the second of all: only the filter of a cluster
+ * knows of rollouts, and it does not run for what gets no answer.
+ */
+const toldOf: AccessLogFilter[] = [
+  {
+    metadata_filter: {
+      matcher: {
+        filter: callMetadata.namespace,
+        path: [{ key: callMetadata.share }],
+        value: { present_match: true },
+      },
+      match_if_key_not_found: { value: false },
+    },
+  },
+  { response_flag_filter: { flags: Object.values(failureFlags).flat() } },
+];
+
+/** Calls are POSTs; what only listens lasts as long as the agent likes and says nothing. */
+const calls: AccessLogFilter[] = [
+  { header_filter: { header: { name: ':method', string_match: { exact: 'POST' } } } },
+  {
+    header_filter: {
+      header: {
+        name: 'mcp-method',
+        string_match: { exact: 'subscriptions/listen' },
+        invert_match: true,
+        treat_missing_header_as_empty: true,
+      },
+    },
+  },
+];
 
 function httpListener(name: string, address: Address, options: HttpConnectionManager): Listener {
   return {

@@ -6,6 +6,7 @@
  */
 import { failed, problem, succeeded, type Outcome } from '../errors.js';
 import type { Phase, Rollout, RolloutDocument, RolloutEvent } from '../fleet/rollout.js';
+import { isRetired, loserOf } from './drain.js';
 import {
   openedBluegreen,
   openedCanary,
@@ -20,15 +21,19 @@ import { listed } from './words.js';
 /** What can happen to a rollout. */
 export type Move = RolloutEvent['what'];
 
+/** What the control plane alone does, when its time has come. */
+type OwnMove = 'advance' | 'retire';
+const ownMoves: readonly string[] = ['advance', 'retire'] satisfies readonly OwnMove[];
+
 /** The state that an action was decided on. */
 export type Seen = Pick<Rollout, 'id' | 'phase' | 'step'>;
 
 export type Action =
   | { readonly what: 'start'; readonly plan: CanaryPlan; readonly why: string }
   | { readonly what: 'stage'; readonly plan: BluegreenPlan; readonly why: string }
-  | { readonly what: 'advance'; readonly why: string; readonly seen: Seen }
+  | { readonly what: OwnMove; readonly why: string; readonly seen: Seen }
   | {
-      readonly what: Exclude<Move, 'start' | 'stage' | 'advance'>;
+      readonly what: Exclude<Move, 'start' | 'stage' | OwnMove>;
       readonly why: string;
       /** Absent: whatever the state is, as an operator means it. */
       readonly seen?: Seen;
@@ -62,7 +67,11 @@ export const transitions: Readonly<
     promote: { to: 'promoted', step: 'last', needs: 'to' },
     abort: { to: 'aborted', step: 'same' },
   },
-  promoted: { ...opening, rollback: { to: 'rolled_back', step: 'same', needs: 'from' } },
+  promoted: {
+    ...opening,
+    rollback: { to: 'rolled_back', step: 'same', needs: 'from' },
+    retire: { to: 'promoted', step: 'same' },
+  },
   staged: {
     switch: { to: 'switched', step: 'same', needs: 'to' },
     abort: { to: 'aborted', step: 'same' },
@@ -71,9 +80,13 @@ export const transitions: Readonly<
     rollback: { to: 'staged', step: 'same', needs: 'from' },
     finish: { to: 'finished', step: 'same', needs: 'to' },
   },
-  finished: { ...opening, rollback: { to: 'rolled_back', step: 'same', needs: 'from' } },
-  aborted: opening,
-  rolled_back: opening,
+  finished: {
+    ...opening,
+    rollback: { to: 'rolled_back', step: 'same', needs: 'from' },
+    retire: { to: 'finished', step: 'same' },
+  },
+  aborted: { ...opening, retire: { to: 'aborted', step: 'same' } },
+  rolled_back: { ...opening, retire: { to: 'rolled_back', step: 'same' } },
 };
 
 /** How many ended rollouts a document remembers: a registry bounds its values. */
@@ -133,6 +146,9 @@ function objectionTo(
     state.id === current.id && state.phase === current.phase && state.step === current.step;
   if (seen && !isSame(seen))
     return `${described(current)}: it went on in between, so nothing was done. Look again.`;
+  // The phase stays, so it alone does not tell that it was done.
+  if (action.what === 'retire' && isRetired(current))
+    return `${described(current)}: ${loserOf(current)} is retired already.`;
   if (transition.step === 'next' && stepAfter(current, transition) >= current.steps.length)
     return `${described(current)}: there is no step after this one. Promote it.`;
   const { needs } = transition;
@@ -145,7 +161,7 @@ function objectionTo(
 }
 
 const described = ({ service, kind, from, to, phase }: Rollout): string =>
-  `The ${kind} of ${service} ${from} → ${to} is ${phase}`;
+  `The ${kind} of ${service} ${from} → ${to} is ${phase.replace('_', ' ')}`;
 
 /** What ends a rollout in each open phase. */
 const endings: Partial<Record<Phase, string>> = {
@@ -155,12 +171,17 @@ const endings: Partial<Record<Phase, string>> = {
   switched: 'Finish it, or roll it back and abort it first.',
 };
 
+const isTakenBack = (phase: Phase): boolean => phase === 'aborted' || phase === 'rolled_back';
+
 function impossible(current: Rollout | undefined, what: Move): string {
   if (!current) return `There is no rollout to ${what}. Begin one with start or stage.`;
   const ending = endings[current.phase];
   if ((what === 'start' || what === 'stage') && ending !== undefined)
     return `${described(current)} at ${shareOfNew(current)} %: one at a time. ${ending}`;
-  const possible = Object.keys(transitions[current.phase]).filter((move) => move !== 'advance');
+  if (what === 'rollback' && isTakenBack(current.phase))
+    return `${described(current)}: there is nothing left to take back.`;
+  const moves = Object.keys(transitions[current.phase]);
+  const possible = moves.filter((move) => !ownMoves.includes(move));
   return `${described(current)}: ${what} is not possible now; ${listed(possible)} ${
     possible.length === 1 ? 'is' : 'are'
   }.`;

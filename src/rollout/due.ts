@@ -5,6 +5,7 @@
  */
 import type { Phase, Rollout } from '../fleet/rollout.js';
 import type { Action } from './advance.js';
+import { drainLeft, drainOf, isRetired, loserOf } from './drain.js';
 import type { Verdict } from './judge.js';
 import { passingOf, type Versions } from './opening.js';
 import { shareOfNew } from './shares.js';
@@ -13,6 +14,8 @@ import { listed, spoken } from './words.js';
 export interface Look {
   /** ms since the epoch. */
   readonly now: number;
+  /** The rollouts before it, newest first: who lost in them may drain still. */
+  readonly earlier: readonly Rollout[];
   readonly versions: Versions;
   /** Of the present step; undefined while there are no signals. Unused without limits. */
   readonly verdict: Verdict | undefined;
@@ -114,6 +117,25 @@ const waitsForOperator =
   () =>
     wait(words);
 
+const retired: Reason = (rollout) =>
+  isRetired(rollout) ? wait(`${loserOf(rollout)} is retired.`) : undefined;
+
+const drains: Reason = (rollout, { now, earlier }) => {
+  const left = drainLeft({ current: rollout, earlier }, now);
+  if (left === 0) return undefined;
+  const why = `${loserOf(rollout)} drains: ${spoken(left)} to go, then its sessions end.`;
+  return { what: 'wait', why, againIn: left };
+};
+
+const retires: Reason = (rollout) => {
+  const [loser, drained] = [loserOf(rollout), drainOf(rollout)];
+  const how = drained > 0 ? `has drained for ${spoken(drained)}` : 'has no time to drain';
+  return act(rollout, 'retire', `${loser} ${how}: the sessions left on it end.`);
+};
+
+/** Sessions that an Envoy goes on to send to the loser must not be cut before it knows better. */
+const ended: readonly Reason[] = [retired, unheard, drains, unacknowledged, retires];
+
 /** Asked in this order; the first that has something to say decides. */
 const reasons: Readonly<Record<Phase, readonly Reason[]>> = {
   running: [unheard, newVersionGone, foundBad, unacknowledged, unsure, timeLeft, goesOn],
@@ -121,16 +143,16 @@ const reasons: Readonly<Record<Phase, readonly Reason[]>> = {
   paused: [unheard, foundBad, isPaused],
   staged: [waitsForOperator('Staged: it waits for a switch or an abort.')],
   switched: [unheard, foundBad, waitsForOperator('Switched: it waits for a finish or a rollback.')],
-  promoted: [],
-  aborted: [],
-  finished: [],
-  rolled_back: [],
+  promoted: ended,
+  aborted: ended,
+  finished: ended,
+  rolled_back: ended,
 };
 
 /** Names the state it is decided on, so that it is done once. */
 function act(
   { id, phase, step }: Rollout,
-  what: 'advance' | 'pause' | 'promote' | 'abort' | 'rollback',
+  what: 'advance' | 'pause' | 'promote' | 'abort' | 'rollback' | 'retire',
   why: string,
 ): Action {
   return { what, why, seen: { id, phase, step } };

@@ -6,7 +6,7 @@ import { compare } from 'semver';
 import { failed, problem, succeeded, type Outcome, type Problem } from '../errors.js';
 import type { Era } from '../fleet/fleet.js';
 import type { JudgeLimits, MatchRule, Rollout, RolloutDocument } from '../fleet/rollout.js';
-import { shareOfNew } from './shares.js';
+import { loserOf, usualDrainMs, winnerOf } from './drain.js';
 import { listed } from './words.js';
 
 /** What is known of one version of a service. */
@@ -32,6 +32,8 @@ interface Plan {
   readonly match?: readonly MatchRule[];
   /** Percent of the read-only calls; none unless given. */
   readonly mirror?: number;
+  /** How long the version that loses keeps its sessions; 10 minutes unless given. */
+  readonly drainMs?: number;
 }
 
 export interface CanaryPlan extends Plan {
@@ -91,7 +93,7 @@ function opened(
   occasion: Occasion,
 ): Outcome<Opened> {
   const { id, service, versions, now } = occasion;
-  const { to, match = [], mirror = 0, limits } = plan;
+  const { to, match = [], mirror = 0, drainMs = usualDrainMs, limits } = plan;
   const origin = originOf(plan, document, versions);
   const refused = [
     ...problems,
@@ -103,7 +105,7 @@ function opened(
   if (refused.length > 0 || origin.from === undefined) return failed(...refused);
   const { from } = origin;
   const timing = { steps, step: 0, stepSince: now, everyMs };
-  return succeeded({ id, service, kind, from, to, ...timing, limits, match, mirror });
+  return succeeded({ id, service, kind, from, to, ...timing, drainMs, limits, match, mirror });
 }
 
 const wrongField = (service: string, path: string, message: string): Problem =>
@@ -120,8 +122,11 @@ function wrongSteps(steps: readonly number[]): readonly string[] {
 }
 
 /** Path and words of each field that is wrong. */
-function wrongPlan({ limits, mirror = 0 }: CanaryPlan | BluegreenPlan): [string, string][] {
+function wrongPlan(plan: CanaryPlan | BluegreenPlan): [string, string][] {
+  const { limits, mirror = 0, drainMs = usualDrainMs } = plan;
   const wrong: [string, string][] = [];
+  if (!(drainMs >= 0 && Number.isFinite(drainMs)))
+    wrong.push(['drainMs', 'A version drains for a time of 0 s or more: give for example 10m.']);
   if (!(mirror >= 0 && mirror <= 100)) wrong.push(['mirror', 'Give 0 to 100 percent.']);
   if (limits === undefined) return wrong;
   const { maxErrorRate, maxP99Increase, minCalls } = limits;
@@ -156,7 +161,10 @@ function originOf(
     return { from: undefined, refusals: [`No version serves that ${to} could take over from.`] };
   if (more.length === 0) return { from: only, refusals: [] };
   const names = listed([only, ...more]);
-  return { from: undefined, refusals: [`${names} serve now: say with \`from\` which one leaves.`] };
+  return {
+    from: undefined,
+    refusals: [`${names} serve now: name the one that leaves, with --from.`],
+  };
 }
 
 /** The version that the last rollout left; without one, or when it is gone, all that can. */
@@ -168,8 +176,7 @@ function servingVersions(
   const passing = present.filter((version) => passingOf(versions, version) > 0);
   const able = passing.length > 0 ? passing : present;
   if (!document) return able;
-  const { from, to } = document.current;
-  const [winner, loser] = shareOfNew(document.current) === 100 ? [to, from] : [from, to];
+  const [winner, loser] = [winnerOf(document.current), loserOf(document.current)];
   if (versions.has(winner)) return [winner];
   return passing.includes(loser) ? [loser] : able;
 }

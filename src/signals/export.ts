@@ -5,13 +5,14 @@ import type { CallSignals } from './signals.js';
 const request = 'opentelemetry.proto.collector.logs.v1.ExportLogsServiceRequest';
 
 /** To be served as a unary call: bytes in, bytes out. */
-export const callLogReceiver = (signals: CallSignals) => ({
+export const callLogReceiver = (signals: Pick<CallSignals, 'record'>) => ({
   path: callLogService().Export.path,
   answer: (bytes: Buffer): Buffer => {
-    for (const { scope_logs: scopes } of decode(request, bytes).resource_logs ?? [])
-      for (const { log_records: records } of scopes ?? [])
-        for (const { body } of records ?? [])
-          if (body?.string_value !== undefined) signals.record(body.string_value);
+    const { resource_logs: resources = [] } = decode(request, bytes);
+    const records = resources
+      .flatMap(({ scope_logs: scopes = [] }) => scopes)
+      .flatMap(({ log_records: told = [] }) => told);
+    signals.record(records.flatMap(({ body }) => body?.string_value ?? []));
     // An empty answer: everything was taken.
     return Buffer.alloc(0);
   },

@@ -1,12 +1,5 @@
-/**
- * What one call of the log was for the version that served it.
- *
- * Only calls in the sample are here, and they are counted as they are, not weighted by the
- * sample's share: whether a call is in it was settled before its answer was known, so rates among
- * them are those among all calls, and the judge may take each for one call. A failure outside
- * the sample is not counted for being a failure: then rates would no longer be true.
- */
-import type { CallEntry } from '../call_log.js';
+/** What one call of the log was for the version that served it. */
+import { failureFlags, type CallEntry } from '../call_log.js';
 import type { failureKinds } from '../rollout/judge.js';
 
 export type FailureKind = (typeof failureKinds)[number];
@@ -28,8 +21,8 @@ type Meaning = FailureKind | 'nothing';
 const meanings: readonly (readonly [Meaning, ReadonlySet<string>])[] = [
   // The agent left or broke off, or no host was ever asked: no version is to blame.
   ['nothing', new Set(['DC', 'DPE', 'DR', 'UH', 'UO', 'NR', 'NC', 'RL', 'OM'])],
-  ['timeout', new Set(['UT', 'UMSDR', 'SI', 'DT'])],
-  ['reset', new Set(['UF', 'UC', 'UR', 'LR', 'UPE', 'URX'])],
+  ['timeout', new Set(failureFlags.timeout)],
+  ['reset', new Set(failureFlags.reset)],
 ];
 
 /** What the scan of the body says; `unread` is an answer it could not read. */
@@ -41,16 +34,17 @@ const scanned: Readonly<Record<string, Meaning>> = {
 
 /** Undefined: it says nothing of a version. */
 export function outcomeOf(entry: CallEntry): Outcome | undefined {
-  const { cluster, version, share } = entry;
+  const { cluster, version } = entry;
   const milliseconds = Number(entry.milliseconds);
   const status = Number(entry.status);
-  if (!cluster || !version || !share || !(milliseconds >= 0)) return undefined;
+  if (!cluster || !version || !(milliseconds >= 0)) return undefined;
   const meaning = meaningOfFlags(entry.flags) ?? meaningOfAnswer(status, entry.outcome);
   if (meaning === 'nothing') return undefined;
-  // A version's own cluster is `claims@2.1.0`.
-  const [service = ''] = cluster.split('@');
-  return { service, version, failure: meaning, milliseconds };
+  return { service: serviceOf(cluster), version, failure: meaning, milliseconds };
 }
+
+/** A version's own cluster is `claims@2.1.0`. */
+export const serviceOf = (cluster: string): string => cluster.split('@')[0] ?? cluster;
 
 function meaningOfFlags(flags: string | undefined): Meaning | undefined {
   const set = flags?.split(',') ?? [];

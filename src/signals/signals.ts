@@ -4,45 +4,66 @@
  * never health. Where there are several replicas an Envoy's entries spread over them, and each
  * has its own fair part.
  */
-import { readCallLine } from '../call_log.js';
+import { readCallLine, type CallEntry } from '../call_log.js';
 import type { Clock } from '../clock.js';
-import type { Fleet } from '../fleet/fleet.js';
+import { fleetChanges } from '../fleet/changes.js';
+import { emptyFleet, type Fleet } from '../fleet/fleet.js';
+import type { Rollout } from '../fleet/rollout.js';
 import type { Signals } from '../rollout/judge.js';
 import { isOpen } from '../rollout/open.js';
 import { History } from './history.js';
-import { outcomeOf } from './outcome.js';
+import { outcomeOf, serviceOf } from './outcome.js';
+import { sampleOf } from './sample.js';
 
 /** Version → its calls; only of the two that the rollout is about. */
 type Versions = ReadonlyMap<string, History>;
 
 export class CallSignals {
-  #services: ReadonlyMap<string, Versions> = new Map();
+  readonly #services = new Map<string, Versions>();
+  #fleet = emptyFleet;
 
-  constructor(private readonly clock: Clock) {}
+  constructor(
+    private readonly clock: Clock,
+    private readonly random: () => number = Math.random,
+  ) {}
 
   /** What is followed from now on; everything else is forgotten. */
-  follow({ services }: Fleet): void {
-    const followed = new Map<string, Versions>();
-    for (const { name, rollout } of services) {
-      const current = rollout?.document.current;
-      if (!current || !isOpen(current)) continue;
-      const known = this.#services.get(name);
-      const versions = [current.from, current.to].map((version) => {
-        const history = known?.get(version) ?? new History();
-        history.mark(current.stepSince);
-        return [version, history] as const;
-      });
-      followed.set(name, new Map(versions));
+  follow(fleet: Fleet): void {
+    const changes = fleetChanges(this.#fleet, fleet);
+    this.#fleet = fleet;
+    for (const { name, after } of changes) {
+      const current = after?.rollout?.document.current;
+      if (current && isOpen(current)) this.#services.set(name, this.#versionsOf(current));
+      else this.#services.delete(name);
     }
-    this.#services = followed;
   }
 
-  record(line: string): void {
-    const entry = readCallLine(line);
-    const outcome = entry && outcomeOf(entry);
-    if (!outcome) return;
-    const history = this.#services.get(outcome.service)?.get(outcome.version);
-    history?.record(this.clock.now(), outcome.failure, outcome.milliseconds);
+  #versionsOf({ service, from, to, stepSince }: Rollout): Versions {
+    const known = this.#services.get(service);
+    const versions = [from, to].map((version) => {
+      const history = known?.get(version) ?? new History();
+      history.mark(stepSince);
+      return [version, history] as const;
+    });
+    return new Map(versions);
+  }
+
+  /** Lines that one worker of an Envoy sent at once. Of failures it tells those of all services. */
+  record(lines: readonly string[]): void {
+    const entries = lines.flatMap((line) => {
+      const entry = readCallLine(line);
+      return entry && this.#isFollowed(entry) ? [entry] : [];
+    });
+    for (const entry of sampleOf(entries, this.random)) {
+      const outcome = outcomeOf(entry);
+      if (!outcome) continue;
+      const history = this.#services.get(outcome.service)?.get(outcome.version);
+      history?.record(this.clock.now(), outcome.failure, outcome.milliseconds);
+    }
+  }
+
+  #isFollowed({ cluster }: CallEntry): boolean {
+    return cluster !== undefined && this.#services.has(serviceOf(cluster));
   }
 
   /** Since a time, ms since the epoch. Undefined: nobody listens to this version. */

@@ -1,5 +1,6 @@
 /** What Envoy makes of a rollout: shares, sessions, the new version by its name, outcomes. */
 import { expect } from 'chai';
+import { readCallLine, type CallEntry } from '../../src/call_log.js';
 import type { Catalogue, ProbeResult } from '../../src/fleet/fleet.js';
 import type { Phase, Rollout } from '../../src/fleet/rollout.js';
 import { failureKinds } from '../../src/rollout/judge.js';
@@ -41,11 +42,16 @@ describe('a rollout in a real Envoy', () => {
   let fresh: VersionServers;
   let edge: Edge;
   let signals: CallSignals;
+  const told: CallEntry[] = [];
   before(async () => {
     [old, fresh] = await Promise.all([startVersion('1.0.0', 1), startVersion('2.0.0', 3)]);
     signals = new CallSignals({ now: () => Date.now() });
     const binary = process.env['ENVOY_BIN'] || (await ensureEnvoyVersion(pinnedEnvoy, process.env));
-    const receivers = [callLogReceiver(signals)];
+    const record = (lines: readonly string[]) => {
+      told.push(...lines.flatMap((line) => readCallLine(line) ?? []));
+      signals.record(lines);
+    };
+    const receivers = [callLogReceiver({ record })];
     edge = await startEdge({ binary, variant: 'incremental', receivers });
     edge.fleet.subscribe((fleet) => signals.follow(fleet));
   });
@@ -184,7 +190,8 @@ describe('a rollout in a real Envoy', () => {
       const counted = () => signals.of(service, version, 0);
       await eventually('all calls are told', () => counted()?.calls === 2 * outcomes.length);
       expect(counted()?.failures).to.deep.equal({ http: 2, rpc: 2, tool: 2, reset: 2, timeout: 2 });
-      const slow = counted()?.latency.filter(({ upTo }) => upTo >= 500) ?? [];
+      // Of 500 ms, by Envoy's timer, which may be some early.
+      const slow = counted()?.latency.filter(({ upTo }) => upTo > 400) ?? [];
       expect(slow.reduce((sum, { calls }) => sum + calls, 0)).to.equal(2);
     });
 
@@ -199,6 +206,39 @@ describe('a rollout in a real Envoy', () => {
     const counted = () => signals.of('left', '1.0.0', 0);
     await eventually('the call that stayed is told', () => counted()?.calls === 1);
     expect(counted()?.failures.reset).to.equal(0);
+  });
+
+  it('is told of a share of the calls when there are many, and of as many failures', async () => {
+    await apart('busy');
+    const tools = ['tool', 'reset', ...Array<string>(6).fill('well')];
+    const drawn = () => told.filter((each) => each.cluster === 'busy' && Number(each.share) < 1);
+    // How many are many is for Envoy to say, who draws above a rate.
+    while (drawn().length < 100) {
+      let left = 16 * tools.length;
+      const caller = async () => {
+        while (left-- > 0)
+          await (await postCall(url('busy'), tools[left % tools.length] ?? '')).text();
+      };
+      await Promise.all(Array.from({ length: 16 }, caller));
+    }
+    const counted = () => signals.of('busy', '1.0.0', 0);
+    const calls = () => counted()?.calls ?? 0;
+    const { tool = 0, reset = 0 } = counted()?.failures ?? {};
+    for (const [kind, failed] of Object.entries({ tool, reset })) {
+      const odds = probabilityOf(failed, calls(), 1 / tools.length);
+      expect(odds, `${kind} ${failed} of ${calls()}`).to.be.greaterThan(1e-6);
+    }
+  });
+
+  it('is told of calls only, not of what listens', async () => {
+    await apart('listening');
+    const { status } = await fetch(url('listening'), { method: 'GET' });
+    expect(status, 'it failed, too').to.equal(504);
+    await postCall(url('listening'), 'tool', { 'mcp-method': 'subscriptions/listen' });
+    await answered(url('listening'));
+    const ofIt = () => told.filter(({ cluster }) => cluster === 'listening');
+    await eventually('the call is told', () => ofIt().length > 0);
+    expect(ofIt().map(({ outcome }) => outcome ?? 'well')).to.deep.equal(['well']);
   });
 
   it('copies a share of the calls that change nothing, and judges the copies', async () => {

@@ -19,6 +19,8 @@ import { registrationsOf } from './registrations.js';
 export interface Corner {
   readonly services: number;
   readonly clients: number;
+  /** Services in a rollout: none unless given, and MCPX alone knows any. */
+  readonly rollouts?: number;
 }
 
 /** `linear` and `snapshot` are go-control-plane over its two caches. */
@@ -57,12 +59,9 @@ const limits: Readonly<Record<ServerName, number>> = { mcpx: 20, linear: 20, sna
 const registrations = 20;
 
 export async function measure(plan: Plan): Promise<Measured> {
-  const folder = mkdtempSync(join(tmpdir(), 'mcpx-bench-'));
-  // Also when we are interrupted, where no `finally` is reached.
-  process.once('exit', () => rmSync(folder, { recursive: true, force: true }));
-  const pinned = canPin();
   return onStack(async (stack) => {
-    const bench: Bench = { stack, folder, pinned };
+    const bench = benchOn(stack);
+    const { pinned } = bench;
     const corners: CornerFigures[] = [];
     for (const corner of plan.corners) corners.push(await measureCorner(bench, corner, plan));
     const registering: RegisteringFigures[] = [];
@@ -73,10 +72,18 @@ export async function measure(plan: Plan): Promise<Measured> {
   });
 }
 
-interface Bench {
+export interface Bench {
   readonly stack: Stack;
   readonly folder: string;
+  /** Whether server and clients have a core each. */
   readonly pinned: boolean;
+}
+
+export function benchOn(stack: Stack): Bench {
+  const folder = mkdtempSync(join(tmpdir(), 'mcpx-bench-'));
+  // Also when we are interrupted, where no `finally` is reached.
+  process.once('exit', () => rmSync(folder, { recursive: true, force: true }));
+  return { stack, folder, pinned: canPin() };
 }
 
 async function measureCorner(bench: Bench, corner: Corner, plan: Plan): Promise<CornerFigures> {
@@ -121,13 +128,14 @@ async function measureHostility(bench: Bench, corner: Corner): Promise<HostileFi
   return { ...corner, ...taken };
 }
 
-async function measureRound<T>(
+/** A fresh server, and the client fleet against it; what the fleet says. */
+export async function measureRound<T>(
   bench: Bench,
   corner: Corner,
   name: ServerName,
   flags: readonly string[],
 ): Promise<T> {
-  const { services, clients } = corner;
+  const { services, clients, rollouts = 0 } = corner;
   const command = pinnedTo(0, commandOf(name, corner, bench.folder), bench.pinned);
   const server = await bench.stack.program(command);
   const { ports, pid } = server;
@@ -139,6 +147,7 @@ async function measureRound<T>(
           programFile('fleet'),
           ...[`-discovery=127.0.0.1:${ports[0] ?? 0}`, `-control=127.0.0.1:${ports[1] ?? 0}`],
           ...[`-pid=${pid}`, `-services=${services}`, `-clients=${clients}`],
+          `-rollouts=${rollouts}`,
           ...[`-limit=${limits[name]}s`, ...flags],
         ],
         bench.pinned,
@@ -155,7 +164,8 @@ type Command = readonly [string, ...string[]];
 function commandOf(name: ServerName, corner: Corner, folder: string): Command {
   if (name === 'mcpx') {
     const file = packageFile('dist/scripts/bench/xds/ours.js');
-    return [process.execPath, file, String(corner.services)];
+    const { services, rollouts = 0 } = corner;
+    return [process.execPath, file, String(services), String(rollouts)];
   }
   const resources = writeResources(folder, corner.services);
   return [programFile('reference'), `-cache=${name}`, `-resources=${resources}`];

@@ -1,6 +1,7 @@
 /** The services of this benchmark, as a registry would report them: all alike, four instances. */
 import { defaultPolicy, inClear } from '../../../src/fleet/defaults.js';
 import type { Registration } from '../../../src/fleet/fleet.js';
+import { newVersion, oldVersion } from './rollouts.js';
 
 export const instancesPerService = 4;
 
@@ -8,7 +9,7 @@ export const instancesPerService = 4;
 const firstPort = 10_000;
 
 /** `service-00042`: the fleet knows these names. */
-const nameOf = (service: number): string => `service-${String(service).padStart(5, '0')}`;
+export const nameOf = (service: number): string => `service-${String(service).padStart(5, '0')}`;
 
 export function instanceOf(service: number, instance: number, port?: number): Registration {
   const name = nameOf(service);
@@ -18,7 +19,7 @@ export function instanceOf(service: number, instance: number, port?: number): Re
     id: `${name}-${instance}`,
     source: 'file',
     name,
-    version: '1.0.0',
+    version: oldVersion,
     host: `10.${service >> 8}.${service & 255}.${instance + 1}`,
     port: port ?? firstPort + instance,
     path: '/mcp',
@@ -34,5 +35,11 @@ export function instanceOf(service: number, instance: number, port?: number): Re
   };
 }
 
-export const registrationsOf = (service: number): readonly Registration[] =>
-  Array.from({ length: instancesPerService }, (_, instance) => instanceOf(service, instance));
+/** `isSplit`: half of them are the new version of a rollout. */
+export function registrationsOf(service: number, isSplit = false): readonly Registration[] {
+  const isNew = (instance: number): boolean => isSplit && instance >= instancesPerService / 2;
+  return Array.from({ length: instancesPerService }, (_, instance) => ({
+    ...instanceOf(service, instance),
+    version: isNew(instance) ? newVersion : oldVersion,
+  }));
+}

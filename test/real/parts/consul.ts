@@ -13,12 +13,20 @@ export interface ConsulService {
   readonly Port: number;
   readonly Tags?: readonly string[];
   readonly Meta?: Readonly<Record<string, string>>;
-  /** A check that is as `setCheck` says. */
-  readonly Check?: {
-    readonly CheckID: string;
-    readonly TTL: string;
-    readonly Status: CheckStatus;
-  };
+  readonly Check?: CheckAsSet | CheckByConsul;
+}
+
+/** A check that is as `setCheck` says. */
+interface CheckAsSet {
+  readonly CheckID: string;
+  readonly TTL: string;
+  readonly Status: CheckStatus;
+}
+
+/** Consul sees for itself whether somebody listens. */
+interface CheckByConsul {
+  readonly TCP: string;
+  readonly Interval: string;
 }
 
 type CheckStatus = 'passing' | 'warning' | 'critical';

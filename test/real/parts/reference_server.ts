@@ -1,6 +1,7 @@
 /**
  * A real MCP server on the official SDK, as a process of its own. By variables:
- * PORT; ERA (`modern`, `legacy`: with sessions, `dual`: both, legacy stateless);
+ * PORT; ERA (`modern`, `legacy`: with sessions, `dual`: both, legacy stateless,
+ * `both`: both, legacy with sessions);
  * NAME; ANSWER, given by `whoami`; MCP_PATH; TOOLS: how many numbered tools more;
  * STATUS: answer every POST with this HTTP status instead; FAULTY: `whoami`
  * answers with `isError`; TTL_MS: how long its lists may be believed.
@@ -10,6 +11,7 @@ import { createServer, type IncomingMessage, type ServerResponse } from 'node:ht
 import { NodeStreamableHTTPServerTransport, toNodeHandler } from '@modelcontextprotocol/node';
 import { McpServer, createMcpHandler, isInitializeRequest } from '@modelcontextprotocol/server';
 import { z } from 'zod';
+import { registerMarch } from './reference_march.js';
 import { cacheHints, registerGrowth } from './reference_growth.js';
 import { offered, registerOffer } from './reference_offer.js';
 
@@ -55,6 +57,7 @@ function makeServer(): McpServer {
       () => text(String(index)),
     );
   registerOffer(server, NAME, () => modernHandler.notify);
+  registerMarch(server, answer);
   registerGrowth(server, () => modernHandler.notify);
   return server;
 }
@@ -102,7 +105,12 @@ function refuse(response: ServerResponse, status: number, code: number, message:
   response.end(JSON.stringify({ jsonrpc: '2.0', id: null, error: { code, message } }));
 }
 
-const handle = ERA === 'legacy' ? legacy : modern;
+const eitherEra: Handler = (request, response) =>
+  request.headers['mcp-protocol-version'] === '2026-07-28'
+    ? modern(request, response)
+    : legacy(request, response);
+
+const handle = { legacy, both: eitherEra }[ERA] ?? modern;
 const server = createServer((request, response) => {
   const path = new URL(request.url ?? '/', 'http://localhost').pathname;
   if (failing > 0) refuse(response, failing, -32603, 'failing on purpose');

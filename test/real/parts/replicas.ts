@@ -37,7 +37,8 @@ export interface Fleet {
   stop(): Promise<void>;
 }
 
-const program = packageFile('dist/src/main.js');
+/** What every part of an MCPX is started from. */
+export const program = packageFile('dist/src/main.js');
 const run = promisify(execFile);
 
 export async function startReplicas(consul: RealConsul): Promise<Fleet> {
@@ -60,15 +61,13 @@ export async function startReplicas(consul: RealConsul): Promise<Fleet> {
   await writeFile(config, stringify(settings));
   for (const each of replicas) each.start();
   const filterService = startChild(process.execPath, [program, 'filter', '--config', config]);
-  const addresses = replicas.map(({ xdsPort }) => `127.0.0.1:${xdsPort}`).join(',');
-  const words = ['bootstrap', '--node', 'edge', '--xds', addresses, '--config', config];
-  const bootstrap = join(folder.path, 'envoy.yaml');
-  await writeFile(bootstrap, (await run(process.execPath, [program, ...words])).stdout);
-  const binary = process.env['ENVOY_BIN'] || (await ensureEnvoyVersion(pinnedEnvoy, process.env));
-  const options = ['--use-dynamic-base-id', '--concurrency', '1', '--log-level', 'warn'];
-  const envoy = startChild(binary, ['-c', bootstrap, ...options]);
   const envoyAdmin = `http://127.0.0.1:${adminPort}`;
-  await whenReady(envoy, async () => (await fetch(`${envoyAdmin}/server_info`)).ok);
+  const envoy = await startEdgeOf(config, {
+    node: 'edge',
+    folder: folder.path,
+    replicas,
+    envoyAdmin,
+  });
   return {
     ...{ gateway: `http://127.0.0.1:${gateway}`, envoyAdmin, replicas },
     async stop() {
@@ -79,12 +78,34 @@ export async function startReplicas(consul: RealConsul): Promise<Fleet> {
   };
 }
 
+interface EdgeOfReplicas {
+  readonly node: string;
+  /** For its bootstrap. */
+  readonly folder: string;
+  readonly replicas: readonly Pick<Replica, 'xdsPort'>[];
+  readonly envoyAdmin: string;
+}
+
+/** An Envoy that knows these replicas, with the bootstrap that an operator would print. */
+export async function startEdgeOf(config: string, edge: EdgeOfReplicas): Promise<Child> {
+  const addresses = edge.replicas.map(({ xdsPort }) => `127.0.0.1:${xdsPort}`).join(',');
+  const words = ['bootstrap', '--node', edge.node, '--xds', addresses, '--config', config];
+  const bootstrap = join(edge.folder, 'envoy.yaml');
+  await writeFile(bootstrap, (await run(process.execPath, [program, ...words])).stdout);
+  const binary = process.env['ENVOY_BIN'] || (await ensureEnvoyVersion(pinnedEnvoy, process.env));
+  const options = ['--use-dynamic-base-id', '--concurrency', '1', '--log-level', 'warn'];
+  const envoy = startChild(binary, ['-c', bootstrap, ...options]);
+  await whenReady(envoy, async () => (await fetch(`${edge.envoyAdmin}/server_info`)).ok);
+  return envoy;
+}
+
 interface Listening {
   readonly admin: number;
   readonly xds: number;
 }
 
-function replicaAt(config: string, ports: Listening): Replica {
+/** Not started yet. */
+export function replicaAt(config: string, ports: Listening): Replica {
   const admin = `http://127.0.0.1:${ports.admin}`;
   const flags = ['--admin-port', String(ports.admin), '--xds-port', String(ports.xds)];
   let child: Child | undefined;

@@ -13,7 +13,7 @@ export interface ReferenceServer {
 }
 
 export interface ReferenceOptions {
-  readonly era?: 'modern' | 'legacy' | 'dual';
+  readonly era?: 'modern' | 'legacy' | 'dual' | 'both';
   readonly name?: string;
   readonly path?: string;
   readonly tools?: number;

@@ -118,7 +118,7 @@ describe('etcd as a registry', function () {
     const seen = watching(registry());
     await seen.report(holds('one'));
     await put(key, claims());
-    await put('/mcpx/rollouts/claims', {});
+    await put('/mcpx/somebody/claims', {});
     await put('/mcpx/instances/claims/two', claims());
     await seen.report(holds('one', 'two'));
     expect(seen.reports).to.have.lengthOf(2);

@@ -114,6 +114,27 @@ describe('rollouts by REST', () => {
     ]);
   });
 
+  it('tell of an end how long the version that lost drains, before it and after', async () => {
+    await start({ drain: '0s' });
+    expect((await start({}, '?dryRun=true')).json).to.not.have.property('drain');
+    const atOnce = await move('promote', {}, '?dryRun=true');
+    const words = 'sessions on 1.0.0 end at once';
+    expect(atOnce.json).to.have.property('drain').deep.equal({ version: '1.0.0', ms: 0, words });
+    await move('abort');
+    await start({ kind: 'bluegreen', steps: undefined, every: undefined, drain: '90s' });
+    await move('switch');
+    const { json } = await move('finish');
+    expect(json).to.have.nested.property(
+      'drain.words',
+      '1.0.0 keeps its sessions for 1 min 30 s, then they end',
+    );
+    expect((await status()).json).to.have.nested.property('rollout.drainMs', 90_000);
+    expect((await status()).json).to.have.nested.property(
+      'next.why',
+      '1.0.0 drains: 1 min 30 s to go, then its sessions end.',
+    );
+  });
+
   it('refuse what is not possible now, and say what is', async () => {
     await start();
     const second = await start();
@@ -147,10 +168,15 @@ describe('rollouts by REST', () => {
     'steps that do not rise': [{ steps: [50, 5] }, 'Steps rise'],
     'a step above 100': [{ steps: [500] }, 'steps[0] must be a whole number from 1 to 100'],
     'a time that is none': [{ every: 'soon' }, 'every must be a duration such as 30s'],
+    'a drain that is no time': [{ drain: 10 }, 'drain must be a duration such as 0s, 10m or 1h'],
     'no version': [{ to: undefined }, 'to must be a version'],
     'a field nobody knows': [{ stepz: [1] }, 'did you mean steps?'],
     'steps of a bluegreen': [{ kind: 'bluegreen' }, 'steps belongs to a canary'],
     'a rule without a value': [{ match: [{ header: 'x-team' }] }, 'match[0].value'],
+    'a rule by a secret': [
+      { match: [{ header: 'Authorization', value: 'Bearer x' }] },
+      'match[0].header must be a header without a secret',
+    ],
     'an error rate in percent': [{ maxErrorRate: 5 }, '0.01 is 1 %'],
   };
   for (const [what, [changes, words]] of Object.entries(wrong))

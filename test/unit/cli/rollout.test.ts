@@ -1,5 +1,5 @@
 import { expect } from 'chai';
-import { cut } from '../../../src/cli/terminal.js';
+import { folded } from '../../../src/cli/terminal.js';
 import { catalogueOf } from '../fleet/registered.js';
 import { nodeOf, startOn, stateOf, stopAll } from '../admin/stage.js';
 import { felt, twoVersions } from '../rollouts/stage.js';
@@ -41,7 +41,8 @@ describe('mcpx canary, bluegreen, rollback and history', () => {
   it('start: hands on every flag, in the units of the API', async () => {
     const limits = '--max-error-rate 2% --max-p99 +30% --min-calls 50';
     const reach = '--match header:x-team=qa --match header:x-mode=try=1 --mirror 10%';
-    const words = `canary start claims --to 2.0.0 --from 1.0.0 ${limits} ${reach} --why ready`;
+    const own = '--drain 30s --why ready';
+    const words = `canary start claims --to 2.0.0 --from 1.0.0 ${limits} ${reach} ${own}`;
     expect((await run(words)).err).to.equal('');
     expect(current()).to.deep.include({
       limits: { maxErrorRate: 0.02, maxP99Increase: 0.3, minCalls: 50 },
@@ -49,17 +50,22 @@ describe('mcpx canary, bluegreen, rollback and history', () => {
         { header: 'x-team', value: 'qa' },
         { header: 'x-mode', value: 'try=1' },
       ],
-      mirror: 10,
+      ...{ mirror: 10, drainMs: 30_000 },
     });
     expect(current()?.events[0]?.why).to.equal('ready');
   });
 
   const wrong: Readonly<Record<string, string>> = {
     '--steps many': '--steps must be whole percents such as 5,25,50,100; one is "many".',
+    '--steps 5,200': '--steps are percents from 1 to 100; one is 200.',
+    '--max-error-rate 100%': '--max-error-rate must be below 100%, not 100%.',
+    '--min-calls 0': '--min-calls must be a whole number above 0, not 0.',
+    '--mirror 2.5%': '--mirror must be a whole percent, at most 100%, not 2.5%.',
     '--every soon': '--every must be a duration such as 30s, 10m or 1h, not soon.',
+    '--drain long': '--drain must be a duration such as 30s, 10m or 1h, not long.',
     '--max-error-rate 0.01': '--max-error-rate must be given in percent, such as 5%, not 0.01.',
     '--max-p99 slow': '--max-p99 must be given in percent',
-    '--min-calls few': '--min-calls must be a whole number, not few.',
+    '--min-calls few': '--min-calls must be a whole number above 0, not few.',
     '--mirror 10': '--mirror must be given in percent',
     '--match qa': '--match must be a header and its value, header:x-team=qa; not qa.',
     '--match principal=ana': 'callers have no principals in this version',
@@ -92,8 +98,10 @@ describe('mcpx canary, bluegreen, rollback and history', () => {
     const pause = await run('canary pause claims --why lunch');
     expect(pause.out).to.match(/running → paused[^]*why +lunch[^]*5 %, as now/);
     expect((await run('canary resume claims')).out).to.contain('paused → running');
-    expect((await run('canary promote claims')).out).to.match(/2\.0\.0 +5 % → 100 %/);
-    expect((await run('rollback claims --dry-run')).out).to.contain('promoted → rolled_back');
+    const promote = await run('canary promote claims');
+    expect(promote.out).to.match(/2\.0\.0 +5 % → 100 %/);
+    expect(promote.out).to.contain('drain      1.0.0 keeps its sessions for 10 min, then they end');
+    expect((await run('rollback claims --dry-run')).out).to.contain('promoted → rolled back');
     expect((await run('rollback claims')).out).to.match(/1\.0\.0 +0 % → 100 %/);
     expect(current()?.phase).to.equal('rolled_back');
   });
@@ -162,6 +170,13 @@ describe('mcpx canary, bluegreen, rollback and history', () => {
     expect(drawn.at(-1)).to.match(/aborted[^]*ended {2}abort by mcpx: 100 % of 99 calls/);
   });
 
+  it('status: says how long the version that lost drains', async () => {
+    await begin();
+    await run('canary promote claims');
+    const { out } = await run('canary status claims --once');
+    expect(out).to.match(/\nended {2}promote by .*\ndrain {2}1\.0\.0 drains: 10 min to go, then/);
+  });
+
   it('status: says how to begin where there never was one', async () => {
     const { exitCode, err } = await run('canary status claims');
     expect(exitCode).to.equal(1);
@@ -170,10 +185,20 @@ describe('mcpx canary, bluegreen, rollback and history', () => {
 });
 
 describe('a line on a terminal', () => {
-  it('is cut at the width, colours aside', () => {
-    const green = (text: string) => `\x1b[32m${text}\x1b[39m`;
-    expect(cut(`${green('██')}ab`, 3)).to.equal(`${green('██')}a`);
-    expect(cut(`${green('███')}ab`, 2)).to.equal(green('██'));
-    expect(cut('abc', 10)).to.equal('abc');
+  const green = (text: string) => `\x1b[32m${text}\x1b[39m`;
+
+  it('is folded between words at the width, colours aside, and set in', () => {
+    expect(folded(`next   ${green('waits')}: for ten`, 17)).to.deep.equal([
+      `next   ${green('waits')}: for`,
+      '       ten',
+    ]);
+    expect(folded('abc', 10)).to.deep.equal(['abc']);
+    expect(folded('', 10)).to.deep.equal(['']);
+  });
+
+  it('is broken within a word that is longer than the width', () => {
+    const lines = folded('█'.repeat(40), 20);
+    expect(lines.every((line) => line.length <= 20)).to.equal(true);
+    expect(lines.join('').replaceAll(' ', '')).to.equal('█'.repeat(40));
   });
 });

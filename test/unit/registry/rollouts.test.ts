@@ -29,6 +29,22 @@ describe("a rollout's document", () => {
     expect(JSON.parse(textOfRollout(read.value.value))).to.deep.equal(JSON.parse(text));
   });
 
+  it('that an older release wrote says nothing of a drain, and is still the one read', () => {
+    const text = JSON.stringify(rolloutOf('claims'));
+    const read = decoded(JSON.parse(text));
+    if (!read.ok) throw new Error(messageOf(read));
+    expect(read.value.value.current).to.not.have.property('drainMs');
+    expect(isStill(text, read.value.value)).to.equal(true);
+  });
+
+  it('keeps how long the loser drains, and that it is retired', () => {
+    const event = { at: 1, who: 'mcpx', what: 'retire', from: 'promoted', to: 'promoted' } as const;
+    const events = [{ ...event, share: 100, why: '' }];
+    const read = decoded(rolloutOf('claims', { phase: 'promoted', drainMs: 0, events }));
+    expect(read.ok && read.value.value.current).to.deep.include({ drainMs: 0, events });
+    expect(messageOf(decoded(rolloutOf('claims', { drainMs: -1 })))).to.include('drainMs');
+  });
+
   it('under the key of another service is a mistake, or it would steer that one', () => {
     const read = decoded(rolloutOf('claims'), 'policy');
     expect(messageOf(read)).to.include('claims').and.include('delete');

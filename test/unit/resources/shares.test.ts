@@ -3,9 +3,10 @@ import { expect } from 'chai';
 import fc from 'fast-check';
 import type { Registration, Service } from '../../../src/fleet/fleet.js';
 import type { Phase, Rollout } from '../../../src/fleet/rollout.js';
+import type { Move } from '../../../src/rollout/advance.js';
 import { loadAssignment, versionAssignment } from '../../../src/resources/endpoint.js';
 import { registration, serviceOf } from '../fleet/registered.js';
-import { inPhase, rolloutIn } from '../rollout/rollouts.js';
+import { after as afterMoves, inPhase, rolloutIn, ways } from '../rollout/rollouts.js';
 
 let ports = 1;
 const instance = (version: string, fields: Partial<Registration> = {}): Registration =>
@@ -154,6 +155,71 @@ describe('the endpoints of a service in a rollout', () => {
       expect(places(within(rolloutIn(phase as Phase), old, fresh))[0], phase).to.equal(
         `${version} 0: 100 HEALTHY`,
       );
+  });
+});
+
+describe('the endpoints of a version that is retired', () => {
+  const retired = (...moves: readonly Move[]) => afterMoves(...moves, 'retire').current;
+  const newest = instance('3.0.0');
+  const next = rolloutIn('running', { from: '2.0.0', to: '3.0.0', steps: [25, 100] });
+
+  for (const [phase, left] of [
+    ['promoted', '2.0.0'],
+    ['finished', '2.0.0'],
+    ['aborted', '1.0.0'],
+    ['rolled_back', '1.0.0'],
+  ] as const)
+    it(`are gone when its rollout was ${phase}: only ${left} is left`, () => {
+      const service = within(retired(...ways[phase]), old, fresh, newest);
+      expect(places(service)).to.deep.equal([`${left} 0: 100 HEALTHY`]);
+    });
+
+  it('are back when the rollout is rolled back; Envoy may still find them unwell', () => {
+    const back = afterMoves('start', 'promote', 'retire', 'rollback').current;
+    const service = within(back, old, fresh);
+    expect(places(service)).to.deep.equal(['1.0.0 0: 100 HEALTHY', '2.0.0 0: 100 DEGRADED']);
+    expect(factorOf(service), 'one that is well takes all').to.equal(100_000);
+    const sooner = afterMoves('start', 'promote', 'rollback').current;
+    expect(places(within(sooner, old, fresh)).at(-1)).to.equal('2.0.0 0: none DRAINING');
+  });
+
+  it('are back when a canary sends everything to it at once, in the same way', () => {
+    const start = { ...afterMoves('start').current, from: '2.0.0', to: '1.0.0', steps: [100] };
+    const service = after([retired('start', 'promote')], start, old, fresh);
+    expect(places(service)).to.deep.equal(['1.0.0 0: 100 HEALTHY', '2.0.0 0: 100 DEGRADED']);
+    const first = after([], start, old, fresh);
+    expect(places(first).at(-1)).to.equal('2.0.0 0: none DRAINING');
+  });
+
+  it('are back when a later rollout names it, staged or with a share', () => {
+    const before = [retired('start', 'promote')];
+    const again = { from: '2.0.0', to: '1.0.0' };
+    const staged = after(before, rolloutIn('staged', again), old, fresh);
+    expect(places(staged)).to.deep.equal(['2.0.0 0: 100 HEALTHY', '1.0.0 0: none DRAINING']);
+    const running = after(before, rolloutIn('running', again), old, fresh);
+    expect(places(running)).to.have.length(2);
+  });
+
+  it('stay gone through a later rollout of others', () => {
+    const service = after([retired('start', 'promote')], next, old, fresh, newest);
+    expect(places(service)).to.deep.equal(['2.0.0 0: 750000 HEALTHY', '3.0.0 0: 250000 HEALTHY']);
+  });
+
+  it('drain on where a later rollout began before its time was over', () => {
+    const service = after([rolloutIn('promoted')], next, old, fresh, newest);
+    expect(places(service).at(-1)).to.equal('1.0.0 0: none DRAINING');
+    const ended = { ...retired('start', 'promote'), from: '2.0.0', to: '3.0.0' };
+    const over = after([rolloutIn('promoted')], ended, old, fresh, newest);
+    expect(places(over)).to.deep.equal(['3.0.0 0: 100 HEALTHY']);
+  });
+
+  it('serve all the same while nobody else can, rather than none', () => {
+    const service = within(retired('start', 'promote'), old, { ...fresh, passing: false });
+    expect(places(service)).to.deep.equal(['1.0.0 0: 100 HEALTHY', '2.0.0 0: none UNHEALTHY']);
+    const dead = [old, fresh].map((each) => ({ ...each, passing: false }));
+    expect(places(within(retired('start', 'promote'), ...dead))).to.deep.equal([
+      '2.0.0 0: 100 UNHEALTHY',
+    ]);
   });
 });
 

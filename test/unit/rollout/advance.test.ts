@@ -18,7 +18,7 @@ import {
 const phases = Object.keys(ways) as Phase[];
 const moves: readonly Move[] = [
   ...(['start', 'stage', 'advance', 'pause', 'resume'] as const),
-  ...(['promote', 'abort', 'switch', 'rollback', 'finish'] as const),
+  ...(['promote', 'abort', 'switch', 'rollback', 'finish', 'retire'] as const),
 ];
 /** What each phase lets happen, written down a second time: phase → move → phase, share. */
 const expected: Record<Phase, Partial<Record<Move, readonly [Phase, number]>>> = {
@@ -29,12 +29,12 @@ const expected: Record<Phase, Partial<Record<Move, readonly [Phase, number]>>> =
     abort: ['aborted', 0],
   },
   paused: { resume: ['running', 5], promote: ['promoted', 100], abort: ['aborted', 0] },
-  promoted: { rollback: ['rolled_back', 0] },
-  aborted: { start: ['running', 5], stage: ['staged', 0] },
+  promoted: { rollback: ['rolled_back', 0], retire: ['promoted', 100] },
+  aborted: { start: ['running', 5], stage: ['staged', 0], retire: ['aborted', 0] },
   staged: { switch: ['switched', 100], abort: ['aborted', 0] },
   switched: { rollback: ['staged', 0], finish: ['finished', 100] },
-  finished: { rollback: ['rolled_back', 0] },
-  rolled_back: { start: ['running', 5], stage: ['staged', 0] },
+  finished: { rollback: ['rolled_back', 0], retire: ['finished', 100] },
+  rolled_back: { start: ['running', 5], stage: ['staged', 0], retire: ['rolled_back', 0] },
 };
 /** Where the new version has won, what it was shipped as cannot be shipped again. */
 const shipsAgain = (phase: Phase, move: Move): boolean =>
@@ -108,8 +108,7 @@ describe('a rollout', () => {
     );
     const back = applied(shipped, actionOf('abort'));
     expect(refusals(back, actionOf('rollback'))).to.deep.equal([
-      'The canary of claims 2.0.0 → 3.0.0 is aborted: rollback is not possible now; ' +
-        'start and stage are.',
+      'The canary of claims 2.0.0 → 3.0.0 is aborted: there is nothing left to take back.',
     ]);
   });
 });
@@ -182,8 +181,8 @@ describe('a transition that a crash may cut off', () => {
       expect(refusals(written, action, occasion({ now: 2 * minute }))).to.have.length(1);
     });
 
-    // People do not ask for the next step.
-    if (move === 'advance') continue;
+    // People do not ask for the next step, nor for a retirement.
+    if (move === 'advance' || move === 'retire') continue;
     it(`${phase} ${move}: asked for twice by people it happens once`, () => {
       const before = inPhase(phase);
       const written = applied(before, actionOf(move, before));

@@ -20,7 +20,7 @@ const verdict = (kind: Verdict['kind']): Verdict => ({ kind, why: `${kind} it is
 /** A look at which everything is well and the step's time is over. */
 const look = (fields: Partial<Look> = {}): Look => ({
   ...{ now: began + 10 * minute, versions: bothVersions(), verdict: verdict('good') },
-  ...{ lagging: [], registryHeard: true, ...fields },
+  ...{ earlier: [], lagging: [], registryHeard: true, ...fields },
 });
 
 const noNew = bothVersions({ '2.0.0': { passing: 0 } });
@@ -177,8 +177,67 @@ describe('a blue-green', () => {
 });
 
 describe('a rollout that ended', () => {
-  for (const phase of ['promoted', 'aborted', 'finished', 'rolled_back'] as const)
-    it(`as ${phase} is left alone`, () => {
-      expect(did({ verdict: verdict('disaster') }, rolloutIn(phase))[0]).to.equal('wait');
+  const rows = [
+    ...([['promoted', '1.0.0'] as const, ['finished', '1.0.0'] as const] as const),
+    ...([['aborted', '2.0.0'] as const, ['rolled_back', '2.0.0'] as const] as const),
+  ];
+  for (const [phase, loser] of rows) {
+    it(`as ${phase} lets ${loser} drain for its time, whatever the judge says`, () => {
+      const now = began + 3 * minute;
+      const found = due(rolloutIn(phase), look({ now, verdict: verdict('disaster') }));
+      const why = `${loser} drains: 7 min to go, then its sessions end.`;
+      expect(found).to.deep.equal({ what: 'wait', why, againIn: 7 * minute });
     });
+
+    it(`as ${phase} retires ${loser} when that is over, and then rests`, () => {
+      const document = inPhase(phase);
+      const { id, step } = document.current;
+      const found = due(document.current, look());
+      expect(found).to.deep.equal({
+        ...{ what: 'retire', seen: { id, phase, step } },
+        why: `${loser} has drained for 10 min: the sessions left on it end.`,
+      });
+      if (found.what === 'wait') throw new Error(found.why);
+      const { current } = applied(document, found, occasion({ who: 'mcpx' }));
+      expect(did({ now: began + 1e12 }, current)).to.deep.equal(['wait', `${loser} is retired.`]);
+    });
+  }
+
+  const promoted = rolloutIn('promoted');
+
+  it('drains as long as it says, and by default where an older release did not say it', () => {
+    const now = began + minute;
+    expect(did({ now }, { ...promoted, drainMs: minute })[0]).to.equal('retire');
+    expect(did({ now: began }, { ...promoted, drainMs: 0 })[0]).to.equal('retire');
+    const older = { ...promoted };
+    delete older.drainMs;
+    expect(did({ now }, older)[1]).to.include('9 min to go');
+  });
+
+  it('waits for who lost in the rollout before, and not for who is retired', () => {
+    const before = rolloutIn('promoted', { drainMs: 30 * minute });
+    const found = did({ earlier: [before] }, { ...promoted, from: '2.0.0', to: '3.0.0' });
+    expect(found).to.deep.equal([
+      ...['wait', '2.0.0 drains: 20 min to go, then its sessions end.'],
+    ]);
+    const gone = { ...after('start', 'promote', 'retire').current, drainMs: 30 * minute };
+    expect(did({ earlier: [gone, before] }, promoted)[0]).to.equal('retire');
+  });
+
+  it('retires nobody early by a clock that jumped back', () => {
+    const found = due(promoted, look({ now: began - 60 * minute }));
+    expect(found).to.deep.include({ what: 'wait', againIn: 10 * minute });
+  });
+
+  it('waits for Envoys that may still send sessions there, and for its registry', () => {
+    const lagging = [{ node: 'edge-1', refused: false }];
+    expect(did({ lagging })[1]).to.include('not acknowledged by edge-1');
+    expect(did({ registryHeard: false })[1]).to.include('not heard');
+  });
+
+  it('drains anew, the other way, when it is rolled back after the retirement', () => {
+    const retired = after('start', 'promote', 'retire');
+    const back = applied(retired, { what: 'rollback', why: '' }, occasion({ now: began + minute }));
+    expect(did({ now: began + minute }, back.current)[1]).to.include('2.0.0 drains: 10 min to go');
+  });
 });

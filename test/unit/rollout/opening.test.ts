@@ -8,6 +8,7 @@ import {
   facts,
   inPhase,
   limits,
+  minute,
   occasion,
   refusals,
 } from './rollouts.js';
@@ -28,6 +29,13 @@ describe('a canary begins', () => {
       ...{ everyMs: 600_000, limits, match: [], mirror: 0 },
     });
     expect(earlier).to.deep.equal([]);
+  });
+
+  it('with 10 minutes to drain for who loses, unless another time is given, or a wrong one', () => {
+    expect(applied(undefined, start()).current.drainMs).to.equal(10 * minute);
+    expect(applied(undefined, start({ drainMs: 0 })).current.drainMs).to.equal(0);
+    for (const drainMs of [-1, NaN, Infinity])
+      expect(refusals(undefined, start({ drainMs })).join()).to.include('0 s or more');
   });
 
   it('with 100 as its last step, asked for or not', () => {
@@ -99,7 +107,7 @@ describe('a rollout is refused', () => {
   it('when several versions serve and it is not said which one leaves', () => {
     const versions = new Map([...bothVersions(), ['3.0.0', facts()]]);
     expect(startedAmong(versions, { to: '3.0.0' })).to.deep.equal([
-      '1.0.0 and 2.0.0 serve now: say with `from` which one leaves.',
+      '1.0.0 and 2.0.0 serve now: name the one that leaves, with --from.',
     ]);
     expect(startedAmong(versions, { to: '3.0.0', from: '2.0.0' })).to.deep.equal([]);
   });

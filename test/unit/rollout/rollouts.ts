@@ -24,12 +24,12 @@ export const occasion = (fields: Partial<Occasion> = {}): Occasion => ({
   ...fields,
 });
 
-/** An action as a person asks for it; `advance` as the control plane does, on what it saw. */
+/** An action as a person asks for it; what the control plane does alone, on what it saw. */
 export function actionOf(what: Move, document?: RolloutDocument): Action {
   if (what === 'start') return { what, plan: canaryPlan, why: '' };
   if (what === 'stage') return { what, plan: { to: '2.0.0' }, why: '' };
-  if (what !== 'advance') return { what, why: 'because' };
-  if (!document) throw new Error('nothing to advance');
+  if (what !== 'advance' && what !== 'retire') return { what, why: 'because' };
+  if (!document) throw new Error(`nothing to ${what}`);
   return { what, why: 'time', seen: document.current };
 }
 

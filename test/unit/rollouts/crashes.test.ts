@@ -4,7 +4,7 @@ import type { Phase } from '../../../src/fleet/rollout.js';
 import { transitions, type Action, type Move } from '../../../src/rollout/advance.js';
 import { shareOfNew } from '../../../src/rollout/shares.js';
 import { actionOf, canaryPlan, ways } from '../rollout/rollouts.js';
-import { felt, World, type Death } from './stage.js';
+import { felt, towards, World, type Death } from './stage.js';
 
 const start: Action = { what: 'start', plan: canaryPlan, why: '' };
 const moments = ['before', 'after'] as const;
@@ -28,14 +28,16 @@ describe('a control plane that is killed', () => {
   }
 
   for (const when of moments)
-    for (let at = 0; at < 4; at++)
+    for (let at = 0; at < 5; at++)
       it(`${when} write ${at + 1} of a canary: the next one takes every step once`, async () => {
         world.signals = { '1.0.0': felt(2_000), '2.0.0': felt(1_000) };
         await world.replica().does(start);
         const deaths = Array.from({ length: at + 1 }, () => ({ at: 1, when }));
         await carriedOn(deaths);
         expect(world.store.current.phase).to.equal('promoted');
-        expect(world.store.moves).to.deep.equal(['start', 'advance', 'advance', 'promote']);
+        expect(world.store.moves).to.deep.equal([
+          ...['start', 'advance', 'advance', 'promote', 'retire'],
+        ]);
       });
 
   for (const when of moments)
@@ -43,7 +45,7 @@ describe('a control plane that is killed', () => {
       await world.replica().does(start);
       world.signals = { '1.0.0': felt(2_000), '2.0.0': felt(100, 100) };
       await carriedOn([{ at: 1, when }]);
-      expect(world.store.moves).to.deep.equal(['start', 'abort']);
+      expect(world.store.moves).to.deep.equal(['start', 'abort', 'retire']);
     });
 
   const phases = Object.entries(ways) as [Phase, readonly Move[]][];
@@ -69,9 +71,3 @@ describe('a control plane that is killed', () => {
           expect(count, 'what happened in all').to.equal(way.length + 1);
         });
 });
-
-/** The same of a rollout that begins, to a version that does not serve yet. */
-function towards(to: string, action: Action): Action {
-  if (action.what === 'start') return { ...action, plan: { ...action.plan, to } };
-  return action.what === 'stage' ? { ...action, plan: { ...action.plan, to } } : action;
-}

@@ -45,6 +45,11 @@ function wrongStep(before: RolloutDocument | undefined, next: RolloutDocument): 
   if (transitions[then?.phase ?? 'none'][last.what]?.to !== now.phase)
     return `${last.what} does not lead from ${then?.phase ?? 'none'} to ${now.phase}`;
   if (isNew) return now.step === 0 ? undefined : 'it does not begin at its first step';
+  if (last.what === 'retire') {
+    const ended = now.events.at(-2);
+    if (last.who !== 'mcpx' || ended?.what === 'retire') return 'it was retired twice';
+    if (last.at - (ended?.at ?? 0) < (now.drainMs ?? 0)) return 'it was retired too early';
+  }
   const ahead = now.step - then.step;
   if (last.what === 'advance') return ahead === 1 ? undefined : `it went ${ahead} steps`;
   return ahead === 0 || last.what === 'promote' ? undefined : 'the step changed';

@@ -108,7 +108,27 @@ describe('the loop that carries rollouts on', () => {
       world.now += canaryPlan.everyMs;
       await Promise.all(replicas.map((replica) => replica.looks()));
     }
-    expect(world.store.moves).to.deep.equal(['start', 'advance', 'advance', 'promote']);
+    expect(world.store.moves).to.deep.equal([
+      ...['start', 'advance', 'advance', 'promote', 'retire'],
+    ]);
+  });
+
+  it('retires the version that lost when it has drained, and lets it be brought back', async () => {
+    const replica = world.replica();
+    await replica.does({ ...start, plan: { ...canaryPlan, drainMs: minute } });
+    await replica.does({ what: 'promote', why: '' });
+    await replica.looks();
+    const next = () => replica.rollouts.status('claims')?.next.why;
+    expect(next()).to.equal('1.0.0 drains: 1 min to go, then its sessions end.');
+    world.now += minute;
+    await replica.looks();
+    expect(next()).to.equal('1.0.0 is retired.');
+    expect(world.store.current.events.at(-1)).to.deep.include({ who: 'mcpx', to: 'promoted' });
+    expect(await replica.does({ what: 'rollback', why: '' })).to.deep.equal([]);
+    world.now += minute;
+    await replica.looks();
+    expect(next()).to.equal('2.0.0 is retired.');
+    expect(world.store.moves).to.deep.equal(['start', 'promote', 'retire', 'rollback', 'retire']);
   });
 
   it('answers an operator when the change has come back: the next one may follow', async () => {

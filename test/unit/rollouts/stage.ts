@@ -197,3 +197,9 @@ export function felt(calls: number, failed = 0): Signals {
     ],
   };
 }
+
+/** The same of a rollout that begins, to a version that does not serve yet. */
+export function towards(to: string, action: Action): Action {
+  if (action.what === 'start') return { ...action, plan: { ...action.plan, to } };
+  return action.what === 'stage' ? { ...action, plan: { ...action.plan, to } } : action;
+}

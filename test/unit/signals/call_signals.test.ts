@@ -8,9 +8,11 @@ import { failureKinds, type Signals } from '../../../src/rollout/judge.js';
 import { callLogReceiver } from '../../../src/signals/export.js';
 import { History } from '../../../src/signals/history.js';
 import { outcomeOf } from '../../../src/signals/outcome.js';
+import { sampleOf } from '../../../src/signals/sample.js';
 import { CallSignals } from '../../../src/signals/signals.js';
 import { registration, serviceOf } from '../fleet/registered.js';
 import { inPhase } from '../rollout/rollouts.js';
+import { randomOf } from '../rollout/streams.js';
 
 interface Fields {
   readonly cluster?: string;
@@ -20,13 +22,14 @@ interface Fields {
   readonly outcome?: string;
   readonly share?: string;
   readonly ms?: string;
+  readonly answeredAfter?: string;
 }
 
 /** As Envoy writes it. */
 const line = (fields: Fields = {}): string => {
   const { cluster = 'claims', version = '2.0.0', status = '200', flags = '-' } = fields;
-  const { outcome = '-', share = '1', ms = '7' } = fields;
-  return [cluster, version, status, flags, outcome, share, ms].join('|');
+  const { outcome = '-', share = '1', ms = '7', answeredAfter = '5' } = fields;
+  return [cluster, version, status, flags, outcome, share, ms, answeredAfter].join('|');
 };
 
 const read = (fields: Fields) => {
@@ -59,8 +62,6 @@ describe('a call in the log', () => {
     ['no host at all', { status: '503', flags: 'UH', version: '-' }, 'nothing'],
     ['a limit of ours', { status: '503', flags: 'UO' }, 'nothing'],
     ['an answer that could not be read', { outcome: 'unread' }, 'nothing'],
-    ['a call outside the sample', { share: '-' }, 'nothing'],
-    ['a failure outside the sample', { share: '-', status: '503', flags: 'UC' }, 'nothing'],
     ['a call without a version', { version: '-' }, 'nothing'],
     ['a call that never was answered', { status: '0' }, 'nothing'],
     ['a flag that Envoy will have one day', { status: '500', flags: 'XX' }, 'http'],
@@ -87,6 +88,70 @@ describe('a call in the log', () => {
         const outcome = entry && outcomeOf(entry);
         expect(outcome === undefined || outcome.milliseconds >= 0).to.equal(true);
       }),
+    );
+  });
+});
+
+const unanswered: Fields = { status: '503', flags: 'UF', share: '-', answeredAfter: '-' };
+
+describe('the sample of a batch', () => {
+  /** In turn, and then over again. */
+  const drawing = (...numbers: readonly number[]) => {
+    let at = 0;
+    return () => numbers[at++ % numbers.length] ?? 0;
+  };
+  const counted = (batch: readonly Fields[], random = drawing(0, 0.1, 0.2, 0.3, 0.4)) => {
+    const entries = batch.map((fields) => readCallLine(line(fields)) ?? {});
+    return sampleOf(entries, random).map((entry) => entries.indexOf(entry));
+  };
+
+  it('is all that Envoy drew', () => {
+    expect(counted([{ share: '0.01' }, { share: '0.01', flags: 'UPE' }])).to.deep.equal([0, 1]);
+  });
+
+  it('is without what was answered, not drawn, and broke off later', () => {
+    expect(counted([{ ...unanswered, answeredAfter: '3' }])).to.deep.equal([]);
+  });
+
+  it('is of failures without an answer the share that Envoy draws of answers', () => {
+    const batch = [{ share: '0.25' }, ...Array<Fields>(10).fill(unanswered)];
+    expect(counted(batch)).to.deep.equal([0, 1, 2, 3, 6, 7, 8]);
+  });
+
+  it('goes by the share of the time: told before it, or, where none was, after it', () => {
+    const batch = [unanswered, { share: '0.1' }, unanswered, { share: '0.5' }, unanswered];
+    expect(counted(batch, drawing(0.3))).to.deep.equal([1, 3, 4]);
+  });
+
+  it('goes by the share of the same cluster', () => {
+    const batch = [{ share: '0.1' }, { ...unanswered, cluster: 'claims@2.0.0' }];
+    expect(counted(batch, drawing(0.3))).to.deep.equal([0, 1]);
+  });
+
+  it('is all failures where nothing is answered', () => {
+    expect(counted(Array<Fields>(3).fill(unanswered), drawing(0.999))).to.deep.equal([0, 1, 2]);
+  });
+
+  it('has the rate of failures of all calls, however they were made', () => {
+    fc.assert(
+      fc.property(
+        fc.constantFrom(0.02, 0.1, 0.4, 1),
+        fc.constantFrom(0.01, 0.1, 0.5),
+        fc.integer(),
+        (share, rate, seed) => {
+          const random = randomOf(seed);
+          const batch = Array.from({ length: 4_000 / share }, (): Fields[] => {
+            if (random() < rate) return [unanswered];
+            return random() < share ? [{ share: String(share) }] : [];
+          }).flat();
+          const entries = batch.map((fields) => readCallLine(line(fields)) ?? {});
+          const sample = sampleOf(entries, random);
+          const failures = sample.filter(({ flags }) => flags !== undefined).length;
+          const deviation = Math.sqrt((rate * (1 - rate)) / sample.length);
+          expect(Math.abs(failures / sample.length - rate)).to.be.below(6 * deviation);
+        },
+      ),
+      { numRuns: 12 },
     );
   });
 });
@@ -168,14 +233,13 @@ describe('what agents feel of versions', () => {
   let signals: CallSignals;
   beforeEach(() => {
     now = 2_000_000;
-    signals = new CallSignals({ now: () => now });
+    signals = new CallSignals({ now: () => now }, () => 0.5);
     signals.follow(fleetOf(inPhase('running')));
   });
 
   it('is counted for the version that served', () => {
-    signals.record(line({ version: '1.0.0' }));
-    signals.record(line({ outcome: 'tool_error' }));
-    signals.record(line({ cluster: 'claims@2.0.0', status: '500' }));
+    signals.record([line({ version: '1.0.0' }), line({ outcome: 'tool_error' })]);
+    signals.record([line({ cluster: 'claims@2.0.0', status: '500' })]);
     const [old, fresh] = ['1.0.0', '2.0.0'].map((version) => signals.of('claims', version, 0));
     expect([old?.calls, failed(old)]).to.deep.equal([1, 0]);
     expect([fresh?.calls, fresh?.failures.tool, fresh?.failures.http]).to.deep.equal([2, 1, 1]);
@@ -186,18 +250,24 @@ describe('what agents feel of versions', () => {
   });
 
   it('is nothing for versions and services that no open rollout names', () => {
-    for (const fields of [{ version: '3.0.0' }, { cluster: 'policy' }])
-      signals.record(line(fields));
+    signals.record([line({ version: '3.0.0' }), line({ cluster: 'policy' })]);
     expect(signals.of('claims', '3.0.0', 0)).to.equal(undefined);
     expect(signals.of('policy', '2.0.0', 0)).to.equal(undefined);
   });
 
+  it('has of failures without an answer as many as it has of answers', () => {
+    signals.record([line({ share: '0.6' }), line(unanswered)]);
+    signals.record([line({ share: '0.4' }), line(unanswered)]);
+    const counted = signals.of('claims', '2.0.0', 0);
+    expect([counted?.calls, counted?.failures.reset]).to.deep.equal([3, 1]);
+  });
+
   it('goes on over the steps of a rollout, and is forgotten when it ends', () => {
-    signals.record(line());
+    signals.record([line()]);
     now += 5_000;
     const [document] = [inPhase('paused')];
     signals.follow(fleetOf({ ...document, current: { ...document.current, stepSince: now } }));
-    signals.record(line());
+    signals.record([line()]);
     expect(signals.of('claims', '2.0.0', now)?.calls).to.equal(1);
     expect(signals.of('claims', '2.0.0', 0)?.calls).to.equal(2);
     signals.follow(fleetOf(inPhase('aborted')));

@@ -19,11 +19,11 @@ var typeUrls = [...]string{
 	"type.googleapis.com/envoy.config.endpoint.v3.ClusterLoadAssignment",
 }
 
-// A holding is what a client has of one resource. The port is that of an assignment's
-// first endpoint: the mark by which a change is known.
+// A holding is what a client has of one resource. The port is that of an assignment's first
+// endpoint, the weight that of its first locality: the marks by which a change is known.
 type holding struct {
-	version string
-	port    uint32
+	version      string
+	port, weight uint32
 }
 
 // A conduct is how a client answers what it is sent.
@@ -114,7 +114,7 @@ func (client *client) resource(bytes []byte) {
 		}
 	}
 	held.version = client.fleet.versions.text(read.version)
-	held.port = read.port
+	held.port, held.weight = read.port, read.weight
 	client.fleet.resources[read.kind].Add(1)
 }
 

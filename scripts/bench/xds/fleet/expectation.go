@@ -70,10 +70,21 @@ func (awaited *expectation) last() time.Duration {
 	return last
 }
 
-// A target is a port that a service is to have.
+// A target is what a service is to have: its first instance a port, or its new version a
+// share of the calls in percent.
 type target struct {
-	service int
-	port    uint32
+	service     int
+	port, share uint32
+}
+
+// A locality's weight for one percent; see endpoint.ts.
+const weightOfPercent = 10_000
+
+func (target target) heldIn(held holding) bool {
+	if target.share > 0 {
+		return held.weight == (100-target.share)*weightOfPercent
+	}
+	return held.port == target.port
 }
 
 // holds says whether a client has been told all of these.
@@ -85,7 +96,7 @@ func (fleet *fleet) holds(targets ...target) func(*client) bool {
 	return func(client *client) bool {
 		held := client.held[endpoints]
 		for index, target := range targets {
-			if ids[index] >= len(held) || held[ids[index]].port != target.port {
+			if ids[index] >= len(held) || !target.heldIn(held[ids[index]]) {
 				return false
 			}
 		}

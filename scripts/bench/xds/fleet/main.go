@@ -22,6 +22,14 @@ type registering struct {
 	BytesPer float64 `json:"bytesPerClient"`
 }
 
+// Stepping is the answer to --steps: what a step of a rollout costs.
+type stepping struct {
+	*changes
+	BytesPer     float64 `json:"bytesPerClient"`
+	ResourcesPer float64 `json:"resourcesPerClient"`
+	PeakMiB      float64 `json:"peakMiB"`
+}
+
 // Hostility is the answer to --hostile: what single changes cost the good clients, when all
 // are good, and when every tenth is hostile.
 type hostility struct {
@@ -40,6 +48,8 @@ func main() {
 	churn := flag.Duration("churn", 0, "how long 200 changes a second are made; 0: not at all")
 	limit := flag.Duration("limit", 20*time.Second, "how long anything is waited for")
 	register := flag.Int("register", 0, "register so many services, and nothing else")
+	steps := flag.Int("steps", 0, "make so many steps of rollouts, and nothing else")
+	rollouts := flag.Int("rollouts", 0, "how many services are in a rollout")
 	hostile := flag.Bool("hostile", false, "turn every tenth client hostile, and nothing else")
 	version := flag.Bool("version", false, "say which Go built it, and nothing else")
 	flag.Parse()
@@ -64,6 +74,8 @@ func main() {
 	switch {
 	case *register > 0:
 		report = run.registering(*register)
+	case *steps > 0:
+		report = run.stepping(*rollouts, *steps)
 	case *hostile:
 		report = run.hostility()
 	default:
@@ -105,6 +117,28 @@ func (run *scenario) registering(count int) *registering {
 	}
 	each := float64(run.fleet.bytes.Load()-bytes) / float64(count) / float64(len(run.fleet.clients))
 	return &registering{taken, each}
+}
+
+func (run *scenario) stepping(rollouts, count int) *stepping {
+	// Each open rollout has a cluster of its new version.
+	run.services += rollouts
+	if run.cold() == nil {
+		return nil
+	}
+	const warming = 10
+	if run.step(rollouts, 0, warming) == nil {
+		return nil
+	}
+	bytes, resources := run.fleet.bytes.Load(), run.resources()
+	taken := run.step(rollouts, warming, count)
+	if taken == nil {
+		return nil
+	}
+	all := float64(count) * float64(len(run.fleet.clients))
+	return &stepping{
+		taken, float64(run.fleet.bytes.Load()-bytes) / all,
+		float64(run.resources()-resources) / all, run.server.peakMiB(),
+	}
 }
 
 func (run *scenario) hostility() *hostility {

@@ -52,8 +52,8 @@ func text(message []byte, number protowire.Number, value string) []byte {
 type glimpse struct {
 	kind          kind
 	name, version []byte
-	// Of an assignment: the first endpoint's port.
-	port uint32
+	// Of an assignment: the first endpoint's port, and the first locality's weight.
+	port, weight uint32
 	// Of a cluster: no endpoints are asked for.
 	static bool
 }
@@ -76,7 +76,8 @@ func readResource(bytes []byte) glimpse {
 	if read.kind == clusters {
 		read.static = len(first(body, 3)) == 0
 	} else {
-		read.port = firstPort(body)
+		locality := first(body, 2)
+		read.port, read.weight = firstPort(locality), number(first(locality, 3), 1)
 	}
 	return read
 }
@@ -88,20 +89,25 @@ func kindOf(typeUrl []byte) kind {
 	return endpoints
 }
 
-// firstPort goes down ClusterLoadAssignment.endpoints[0].lb_endpoints[0].endpoint.address
-// .socket_address.port_value.
-func firstPort(assignment []byte) uint32 {
-	for _, number := range []protowire.Number{2, 2, 1, 1, 1} {
-		assignment = first(assignment, number)
+// firstPort goes down LocalityLbEndpoints.lb_endpoints[0].endpoint.address.socket_address
+// .port_value.
+func firstPort(locality []byte) uint32 {
+	for _, number := range []protowire.Number{2, 1, 1, 1} {
+		locality = first(locality, number)
 	}
-	var port uint32
-	each(assignment, func(number protowire.Number, _ []byte, value uint64) bool {
-		if number == 3 {
-			port = uint32(value)
+	return number(locality, 3)
+}
+
+// number is a field of a message, 0 where it is not there.
+func number(message []byte, wanted protowire.Number) uint32 {
+	var found uint32
+	each(message, func(number protowire.Number, _ []byte, value uint64) bool {
+		if number == wanted {
+			found = uint32(value)
 		}
-		return number != 3
+		return number != wanted
 	})
-	return port
+	return found
 }
 
 func first(message []byte, wanted protowire.Number) []byte {

@@ -58,7 +58,7 @@ func milliseconds(took time.Duration) float64 { return float64(took) / float64(t
 
 func (run *scenario) next(service int) target {
 	run.port++
-	return target{service % run.services, run.port}
+	return target{service: service % run.services, port: run.port}
 }
 
 // span measures `work` with all that the server does for it, which ends at the expectation.
@@ -112,11 +112,16 @@ func (run *scenario) reconnect() *span {
 
 // change makes at least as many changes as told, and goes on while they are quick.
 func (run *scenario) change(least int, most int, enough time.Duration) *changes {
+	moved := func(count int) target { return run.next(count * 7) }
+	return run.changeTo(moved, least, most, enough)
+}
+
+func (run *scenario) changeTo(next func(int) target, least, most int, enough time.Duration) *changes {
 	var arrivals, lasts, each []time.Duration
 	processor, begun := run.server.processor(), time.Now()
 	count := 0
 	for ; count < least || (count < most && time.Since(begun) < enough); count++ {
-		changed := run.next(count * 7)
+		changed := next(count)
 		expected := run.fleet.expect(run.fleet.holds(changed))
 		run.server.update(changed)
 		run.server.sent()
@@ -225,4 +230,14 @@ func (run *scenario) register(count int) *changes {
 		LastMs:      milliseconds(quantile(lasts, 0.5)),
 		ProcessorMs: milliseconds(run.server.processor()-processor) / float64(count),
 	}
+}
+
+// step moves shares of services that are in a rollout, one after the other. No service has the
+// same share twice in a row.
+func (run *scenario) step(rollouts, first, count int) *changes {
+	next := func(count int) target {
+		count += first
+		return target{service: count % rollouts, share: uint32(2 + count%97)}
+	}
+	return run.changeTo(next, count, count, 0)
 }

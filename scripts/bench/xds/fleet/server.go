@@ -54,6 +54,10 @@ func (server *server) sent() {
 }
 
 func (server *server) update(changed target) {
+	if changed.share > 0 {
+		server.post(fmt.Sprintf("/step?service=%d&key=%d", changed.service, changed.share))
+		return
+	}
 	server.post(fmt.Sprintf("/update?service=%d&key=%d", changed.service, changed.port))
 }
 

@@ -1,0 +1,40 @@
+import { expect } from 'chai';
+import { versionsOf } from '../../../src/rollout/standing.js';
+import { catalogueOf, registration, serviceOf } from '../fleet/registered.js';
+
+const [old, fresh] = ['1.0.0', '2.0.0'];
+
+describe('how the versions of a service stand', () => {
+  function passing(checkedBy: 'envoy' | 'registry', silent: (ids: string[]) => string[]) {
+    const instances = [3000, 3001, 3002].map((port, at) =>
+      registration({ port, checkedBy, version: at === 0 ? old : fresh, id: `${port}` }),
+    );
+    const probe = { catalogue: catalogueOf('look'), failure: undefined };
+    const ids = instances.map(({ id }) => id);
+    const service = { ...serviceOf(...instances), probe: { ...probe, silent: silent(ids) } };
+    return [...versionsOf(service)].map(([version, facts]) => [version, facts.passing]);
+  }
+
+  it('counts what passes', () => {
+    expect(passing('envoy', () => [])).to.deep.equal([
+      [old, 1],
+      [fresh, 2],
+    ]);
+  });
+
+  it('does not count what the probe finds silent where only Envoy checks', () => {
+    const silent = passing('envoy', (ids) => ids.slice(1));
+    expect(silent).to.deep.equal([
+      [old, 1],
+      [fresh, 0],
+    ]);
+  });
+
+  it('believes a registry that checks', () => {
+    const silent = passing('registry', (ids) => ids.slice(1));
+    expect(silent).to.deep.equal([
+      [old, 1],
+      [fresh, 2],
+    ]);
+  });
+});
