@@ -5,6 +5,7 @@ import type { AdminOptions } from './admin/admin.js';
 import { AuditLog } from './admin/audit.js';
 import { changedBy } from './admin/rollout_view.js';
 import { adminHasTls } from './admin_address.js';
+import { revokedBy } from './certificates/revoked.js';
 import { systemClock } from './clock.js';
 import type { Config } from './config.js';
 import { failed, problem, succeeded, type Outcome } from './errors.js';
@@ -49,6 +50,7 @@ export function adminOptionsOf(
     open: admin.tokens.length === 0 && !hasTls,
     tokens: [...admin.tokens, ...own],
     trustDomain: identity.trustDomain,
+    revoked: revokedBy(identity.revoked, identity.trustDomain),
   };
   return succeeded({ admin, access, audit, log, ...(hasTls && { tls }) });
 }

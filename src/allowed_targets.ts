@@ -12,6 +12,9 @@ const secretive = [
 /** To an Envoy on another host this machine's loopback is its own. */
 const loopback = ['127.0.0.0/8', '::1/128'];
 
+/** With identity on: what does not leave the machine. */
+export const defaultClearTargets = loopback;
+
 export function defaultTargets(envoysElsewhere: boolean): readonly string[] {
   const out = [...secretive, ...(envoysElsewhere ? loopback : [])];
   return ['0.0.0.0/0', '::/0', ...out.map((range) => `!${range}`)];

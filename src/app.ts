@@ -36,7 +36,7 @@ import type { Audience } from './snapshot/audience.js';
 import { emptySnapshot } from './snapshot/snapshot.js';
 import { keptRefusals } from './xds/kept_refusals.js';
 import type { Nodes } from './xds/nodes.js';
-import { identityIsOn } from './identity_on.js';
+import { identityOf } from './identity_on.js';
 import { openIdentity, type IdentityParts } from './identity_parts.js';
 import { startXdsServer, type XdsServer } from './xds/server.js';
 
@@ -86,7 +86,7 @@ export async function startApp(parts: AppParts): Promise<Outcome<App>> {
   const { nodes } = (started.xds = xds.value);
   const writing = {
     registries: new Map(registries.map((registry) => [registry.source, registry])),
-    write,
+    ...{ write, allowedTargets: config.registry.allowedTargets },
   };
   const audit = auditLogOf(config, log);
   const rollouts = (started.rollouts = new Rollouts({
@@ -159,7 +159,7 @@ async function closeAll({ admin, xds, rollouts }: Started, parts: Closing): Prom
 /** What the changes would do; undefined until something is known. */
 function plannedBy(pipeline: Pipeline, config: Config, source: SourceName) {
   const { allowedTargets } = config.registry;
-  const identity = identityIsOn(config);
+  const identity = identityOf(config);
   return (changes: Changes) => {
     const present = pipeline.present();
     const input = { settings: config, source, allowedTargets, identity };
@@ -193,7 +193,7 @@ async function closedWith(
 function createRegistries(config: Config, log: Log): readonly Registry[] {
   const { registry, environment } = config;
   const { file, consul, etcd, allowedTargets } = registry;
-  const common = { allowedTargets, identity: identityIsOn(config), log };
+  const common = { allowedTargets, identity: identityOf(config), log };
   return [
     ...(file === undefined ? [] : [createFileRegistry({ path: file, ...common })]),
     ...(consul === undefined ? [] : [createConsulRegistry({ ...consul, environment, ...common })]),

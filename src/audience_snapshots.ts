@@ -69,6 +69,8 @@ interface Followed {
   credentials: Credentials | undefined;
   /** The services it is sent, or would be if they were there. */
   called: readonly string[];
+  /** Whom its service has named last: a service that is gone lets in nobody else. */
+  allow: readonly string[] | undefined;
 }
 
 class Sidecars {
@@ -127,6 +129,7 @@ class Sidecars {
       ...what,
       ...{ snapshot: new Latest<Snapshot | undefined>(undefined), followers: 1 },
       ...{ release: this.workloads.want(service), credentials: undefined, called: [] },
+      allow: undefined,
     };
     this.#followed.set(audience, followed);
     this.#beside.add(service, audience);
@@ -200,7 +203,9 @@ class Sidecars {
     for (const gone of followed.called) this.#sent.remove(gone, audience);
     for (const each of called) this.#sent.add(each, audience);
     followed.called = called;
-    const view = viewOf(sidecar, called, this.#fleet);
+    const present = serviceNamed(this.#fleet, service);
+    if (present) followed.allow = present.allow;
+    const view = viewOf(followed, this.#fleet);
     const made = buildSnapshot(renderSidecar(view, followed.credentials), snapshot.value);
     const [broken] = inconsistencies(made, snapshot.value);
     if (broken) this.parts.log.error({ audience, reason: broken.message }, 'the last good stays');
@@ -213,13 +218,12 @@ const calledBy = (name: string, fleet: Fleet): readonly string[] => {
   return service ? dependenciesOf(service) : [];
 };
 
-function viewOf(sidecar: Sidecar, called: readonly string[], fleet: Fleet): SidecarView {
-  const { service: name } = sidecar;
-  const allow = serviceNamed(fleet, name)?.allow ?? ['edge', ...dependantsOf(fleet, name)];
+function viewOf({ sidecar, called, allow }: Followed, fleet: Fleet): SidecarView {
+  const callers = allow ?? ['edge', ...dependantsOf(fleet, sidecar.service)];
   return {
     sidecar,
     // Whoever signs for everybody could be anybody; it asks the server what it offers.
-    callers: [...new Set([...allow, 'control-plane'])],
+    callers: [...new Set([...callers, 'control-plane'])],
     called: called.flatMap((each) => serviceNamed(fleet, each) ?? []),
   };
 }

@@ -8,7 +8,7 @@ import { tmpdir } from 'node:os';
 import { basename, join, parse as parsePath, resolve } from 'node:path';
 import { parse } from 'yaml';
 import { z } from 'zod';
-import { defaultTargets } from './allowed_targets.js';
+import { defaultClearTargets, defaultTargets } from './allowed_targets.js';
 import { contradictions } from './config_checks.js';
 import { identitySchema, pemFile } from './config_identity.js';
 import { isLoopback } from './loopback.js';
@@ -46,6 +46,10 @@ const registrySchema = z.strictObject({
     .array(z.union([z.cidrv4(), z.cidrv6(), exception]))
     .optional()
     .describe('addresses a registration may point at, `!` before those it may not'),
+  clearTargets: z
+    .array(z.union([z.cidrv4(), z.cidrv6()]))
+    .default([...defaultClearTargets])
+    .describe('with identity on: addresses at which a server may be reached without TLS'),
   suddenLoss: z
     .strictObject({
       share: z

@@ -6,16 +6,21 @@ import { isLoopback } from './loopback.js';
 type Source = 'file' | 'consul' | 'etcd';
 
 interface Settings extends IdentitySettings {
+  readonly identity: IdentitySettings['identity'] & {
+    readonly issuer: string;
+    readonly vault: { readonly address: string };
+  };
   readonly admin: { readonly host: string; readonly tokens: readonly unknown[] };
   readonly filter: { readonly host: string };
   readonly registry: { readonly [source in Source]?: unknown } & {
     readonly write?: Source | undefined;
+    readonly consul?: { readonly address: string } | undefined;
   };
 }
 
 /** Problems: `config_invalid`. */
 export const contradictions = (settings: Settings): Problem[] =>
-  [unwritable(settings), unguarded(settings), distant(settings)].flatMap((found) => found ?? []);
+  [unwritable, unguarded, distant, overheard].flatMap((check) => check(settings) ?? []);
 
 function unwritable({ registry }: Settings): Problem | undefined {
   const { write } = registry;
@@ -43,4 +48,20 @@ function distant(config: Settings): Problem | undefined {
     'so that nothing leaves the machine in clear. Set filter.host: 127.0.0.1, and run ' +
     '`mcpx filter` on the machine of each edge.';
   return problem('config_invalid', { path: 'filter.host' }, message);
+}
+
+/** Whoever signs elsewhere makes the keys too, and sends them. */
+function overheard(config: Settings): Problem | undefined {
+  const { issuer, vault } = config.identity;
+  const signers: Readonly<Record<string, readonly [string, string | undefined]>> = {
+    consul: ['registry.consul.address', config.registry.consul?.address],
+    vault: ['identity.vault.address', vault.address],
+  };
+  const [path = '', address = ''] = signers[issuer] ?? [];
+  if (!identityIsOn(config) || !address.startsWith('http:')) return undefined;
+  if (isLoopback(new URL(address).hostname)) return undefined;
+  const message =
+    `${path} is ${address}, and keys would come from there in clear. Begin it with https://, or ` +
+    'name an agent on this machine (127.0.0.1).';
+  return problem('config_invalid', { path }, message);
 }

@@ -34,6 +34,17 @@ export const identitySchema = z.strictObject({
       token: z.string().default(''),
     })
     .prefault({}),
+  revoked: z
+    .array(
+      z.strictObject({
+        workload: z
+          .string()
+          .regex(/^[a-z0-9-]+(\/[A-Za-z0-9._-]+)?$/, 'must be a service, edge, or as operator/ana'),
+        before: z.iso.datetime({ offset: true, error: 'must be as 2026-02-03T16:05:00Z' }),
+      }),
+    )
+    .default([])
+    .describe('whose certificates from before when count no more; they join anew'),
   serverRoots: pemFile.describe(
     'PEM of who signs servers reached by tls.mode tls; empty: public CAs',
   ),

@@ -10,6 +10,7 @@ import { joinTokens, type MintJoinToken } from './admission/join_tokens.js';
 import { openAuthority, type Authority } from './certificates/authority.js';
 import { builtinIssuer } from './certificates/builtin_issuer.js';
 import { Certificates } from './certificates/keeper.js';
+import { revokedBy } from './certificates/revoked.js';
 import type { Clock } from './clock.js';
 import type { Config } from './config.js';
 import { succeeded, type Outcome, type Problem } from './errors.js';
@@ -70,6 +71,8 @@ export async function openOwnLinks(parts: LinkParts): Promise<Outcome<OwnLinks |
 
 function linksOf(parts: LinkParts, authority: Authority, own: OwnTls): OwnLinks {
   const { config, registry, clock } = parts;
+  const { trustDomain } = config.identity;
+  const revoked = revokedBy(config.identity.revoked, trustDomain);
   const local = keepLocalNode(parts, authority);
   const spend = async (nonce: string, until: number): Promise<Outcome<boolean>> =>
     registry ? registry.spend(nonce, until) : succeeded(false);
@@ -82,9 +85,9 @@ function linksOf(parts: LinkParts, authority: Authority, own: OwnTls): OwnLinks 
     ...{ authority, tls: own.material },
     xds: {
       tls: withRoots(own.material),
-      identity: { trustDomain: config.identity.trustDomain },
+      identity: { trustDomain, revoked },
       limits: { ...config.xds.limits, connectionAgeMs: connectionAgeMs(config) },
-      receivers: admissionReceivers({ ...parts, authority, spend }),
+      receivers: admissionReceivers({ ...parts, authority, revoked, spend }),
     },
     mintJoinToken: joinTokens(authority, clock),
     problems: () => [...authority.problems(), ...own.problems(), ...local.problems()],

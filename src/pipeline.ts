@@ -35,6 +35,12 @@ import type { ResourceSettings } from './resources/settings.js';
 import type { Snapshot } from './snapshot/snapshot.js';
 import { translate, type Translation } from './translate.js';
 
+/**
+ * So long registries may take to answer before what an earlier run has kept is served: it may be
+ * older than what Envoys hold, and they lose nothing by waiting.
+ */
+const patienceMs = 1_000;
+
 /** A timer cannot be set for more than some weeks. */
 const longestWaitMs = 3_600_000;
 
@@ -89,6 +95,7 @@ export class Pipeline {
   #translated: readonly Registered[] | undefined;
   #pending: NodeJS.Immediate | NodeJS.Timeout | undefined;
   #restUntil = 0;
+  #patience: NodeJS.Timeout | undefined;
   #closed = false;
 
   constructor(private readonly parts: PipelineParts) {
@@ -120,6 +127,10 @@ export class Pipeline {
         },
       });
     this.parts.secrets?.subscribe(() => this.#lookAgain());
+    this.#patience = setTimeout(() => {
+      this.#patience = undefined;
+      this.#lookAgain();
+    }, patienceMs);
     this.#lookAgain();
   }
 
@@ -159,6 +170,7 @@ export class Pipeline {
 
   close(): void {
     this.#closed = true;
+    clearTimeout(this.#patience);
     clearTimeout(this.#heldUntil);
     clearTimeout(this.#pending as NodeJS.Timeout);
     clearImmediate(this.#pending as NodeJS.Immediate);
@@ -205,7 +217,8 @@ export class Pipeline {
     const reported = [...this.#reports.values()].flatMap(({ problems }) => problems);
     const own = [...this.#registryProblems(), ...this.#beliefs.problems(), ...reported];
     const secrets = this.parts.secrets?.value;
-    if (reports.length < sources.length || (this.parts.secrets && !secrets)) {
+    const isUnready = reports.length < sources.length || (this.parts.secrets && !secrets);
+    if (isUnready || this.#mayBeTold()) {
       this.#publishProblems(own);
       return;
     }
@@ -232,6 +245,14 @@ export class Pipeline {
       const message = `The last good stays. ${reasonOf(error)}`;
       this.#publishProblems([...own, problem('translation_failed', {}, message)]);
     }
+  }
+
+  /** Whether a registry that was just begun with may still say what holds now. */
+  #mayBeTold(): boolean {
+    if (this.#patience === undefined || this.snapshot.value !== undefined) return false;
+    const isOpen = ({ source }: Registry) =>
+      !this.#reports.has(source) && this.hearing.value.get(source)?.state !== 'lost';
+    return this.parts.registries.some(isOpen);
   }
 
   #lookWhenHeldEnds(now: number): void {

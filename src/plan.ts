@@ -8,7 +8,7 @@ import type { Config } from './config.js';
 import type { Problem } from './errors.js';
 import { emptyFleet, type SourceName } from './fleet/fleet.js';
 import { gatewayFiles } from './gateway_certificate.js';
-import { identityIsOn } from './identity_on.js';
+import { identityOf, type Identity } from './identity_on.js';
 import { thoughtThrough, type Changes, type Standing } from './registry/planned.js';
 import { credentialsOf } from './resources/credentials.js';
 import type { EdgeSecrets } from './resources/render.js';
@@ -26,7 +26,7 @@ interface PlanInput {
   readonly settings: ResourceSettings;
   readonly source: SourceName;
   readonly allowedTargets: readonly string[];
-  readonly identity?: boolean;
+  readonly identity?: Identity;
 }
 
 export function planOf({ present, settings, ...writing }: PlanInput, changes: Changes): Plan {
@@ -49,7 +49,7 @@ export function emptyFleetPlan(config: Config, changes: Changes): object {
   const { write = 'file', allowedTargets } = config.registry;
   const fleet = { reports: [], probes: new Map(), fleet: emptyFleet, snapshot: undefined };
   const present = { ...fleet, secrets: unmadeSecrets(config) };
-  const identity = identityIsOn(config);
+  const identity = identityOf(config);
   const input = { present, settings: config, source: write, allowedTargets, identity };
   return planView(planOf(input, changes), []);
 }
@@ -61,7 +61,7 @@ function unmadeSecrets(config: Config): EdgeSecrets {
   const certificates = new Map([['edge', own]]);
   const material = { roots: 'none yet', certificates, spiffeIdOf };
   return {
-    credentials: identityIsOn(config) ? credentialsOf('edge', material, '') : undefined,
+    credentials: identityOf(config) ? credentialsOf('edge', material, '') : undefined,
     gateway: gatewayFiles(config),
   };
 }

@@ -4,6 +4,7 @@
  * only where everybody on this machine may do everything.
  */
 import { createHash, timingSafeEqual } from 'node:crypto';
+import { revocationOf, type Revoked } from '../certificates/revoked.js';
 import type { ShownCertificate } from './peer.js';
 import { roles, type Caller, type Role } from './roles.js';
 
@@ -20,6 +21,7 @@ export interface Access {
   readonly tokens: readonly TokenRow[];
   /** Whose certificates are believed. */
   readonly trustDomain: string;
+  readonly revoked?: Revoked;
 }
 
 /** What a request shows of whoever sent it. */
@@ -60,13 +62,16 @@ export function recognise(access: Access, shown: Shown): Recognised {
 }
 
 function complaintAbout(
-  { distrust, id, expiresAt }: ShownCertificate,
-  { trustDomain }: Access,
+  certificate: ShownCertificate,
+  { trustDomain, revoked = new Map() }: Access,
   now: number,
 ): string | undefined {
+  const { distrust, id, expiresAt } = certificate;
   if (distrust !== undefined)
     return `is not of the authority of this control plane (${distrust}). Show one that is.`;
   if (expiresAt <= now) return `ended at ${new Date(expiresAt).toISOString()}. Renew it.`;
+  const revocation = revocationOf(revoked, certificate);
+  if (revocation !== undefined) return `counts no more: ${revocation}.`;
   if (id?.startsWith(`spiffe://${trustDomain}/`)) return undefined;
   return `must carry one SPIFFE ID of the trust domain ${trustDomain}; it has ${id ?? 'none'}.`;
 }

@@ -1,6 +1,7 @@
 /** The certificate a client has shown, as TLS has judged it. */
 import { TLSSocket } from 'node:tls';
 import type { Socket } from 'node:net';
+import { issuedAt } from '../certificates/renewal.js';
 import { spiffeIdIn } from '../xds/identity.js';
 
 export interface ShownCertificate {
@@ -8,7 +9,8 @@ export interface ShownCertificate {
   readonly distrust: string | undefined;
   /** Its SPIFFE ID; undefined where it carries none, or more than one. */
   readonly id: string | undefined;
-  /** ms since the epoch. */
+  /** ms since the epoch, both; when it was signed is not known of every one. */
+  readonly issuedAt?: number;
   readonly expiresAt: number;
 }
 
@@ -18,9 +20,12 @@ export function shownCertificate(socket: Socket): ShownCertificate | undefined {
   const certificate = socket.getPeerX509Certificate();
   if (certificate === undefined) return undefined;
   const { authorized, authorizationError } = socket;
+  const { validFrom, validTo } = certificate;
+  const times = { notBefore: Date.parse(validFrom), expiresAt: Date.parse(validTo) };
   return {
     distrust: authorized ? undefined : String(authorizationError),
     id: spiffeIdIn(certificate.subjectAltName),
-    expiresAt: Date.parse(certificate.validTo),
+    issuedAt: issuedAt(times),
+    expiresAt: times.expiresAt,
   };
 }

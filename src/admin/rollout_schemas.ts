@@ -47,8 +47,16 @@ const headerRule = z.strictObject(
       }),
     value: z.string({ error: 'text' }).min(1, { error: 'the whole value, as text' }),
   },
-  { error: 'a header and its value: {"header": "x-team", "value": "qa"}' },
+  { error: 'a header and its value, or a principal: {"header": "x-team", "value": "qa"}' },
 );
+
+const principalRule = z.strictObject({
+  principal: z
+    .string({ error: "the URI of an agent's certificate such as spiffe://mcpx/qa" })
+    .regex(/^[a-z][a-z0-9+.-]*:[\x21-\x7e]+$/, {
+      error: "the URI of an agent's certificate such as spiffe://mcpx/qa",
+    }),
+});
 
 /** What begins a rollout. */
 export const rolloutOrder = named(
@@ -78,7 +86,7 @@ export const rolloutOrder = named(
       .describe('how much slower p99 may be; 0.2 unless given'),
     minCalls: wholeNumber(1, 1_000_000).optional().describe('before it is judged; 100'),
     match: z
-      .array(headerRule, { error: 'a list of rules' })
+      .array(z.union([headerRule, principalRule]), { error: 'a list of rules' })
       .max(10, { error: 'at most 10 rules' })
       .optional()
       .describe('calls that go to the new version whatever its share'),

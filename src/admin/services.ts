@@ -137,11 +137,11 @@ function standing(
 
 /** What would be wrong in the fleet because of it; wrong fields are the registry's to tell. */
 async function conflictsOf(
-  { fleet, write, ask }: AdminState,
+  { fleet, write, allowedTargets, ask }: AdminState,
   document: RegistrationDocument,
 ): Promise<Problem[]> {
   const decoded = decodeRegistration(document, {
-    ...{ source: write, allowedTargets: anywhere, identity: true },
+    ...{ source: write, allowedTargets, identity: { clearTargets: anywhere } },
   });
   if (!decoded.ok) return [];
   const newcomer = decoded.value.value;

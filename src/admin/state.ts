@@ -46,6 +46,8 @@ export interface AdminState {
   readonly rollouts: Steering;
   /** The registry that takes admin writes. */
   readonly write: SourceName;
+  /** Where registrations may point: nobody is asked anywhere else. */
+  readonly allowedTargets: readonly string[];
   /** All that is wrong at present, in the fleet and at the nodes. */
   readonly problems: () => readonly Problem[];
   readonly nodes: () => readonly NodeStatus[];

@@ -4,18 +4,23 @@
  * same. Who they are never comes from what they ask for.
  */
 import type { Authority, Signed } from '../certificates/authority.js';
+import { revocationOf, type Revoked } from '../certificates/revoked.js';
 import type { Clock } from '../clock.js';
 import { failed, problem, succeeded, type Outcome, type Problem } from '../errors.js';
 import type { Log } from '../log.js';
 import type { Metrics } from '../metrics.js';
 import { admissionService } from '../protos.js';
+import type { Peer } from '../xds/identity.js';
 import { tokenPurpose } from './join_tokens.js';
+import { SigningPace } from './pace.js';
 import { checkToken, type Claims } from './token.js';
 
 interface AdmissionParts {
   readonly authority: Pick<Authority, 'roots' | 'secretFor' | 'signRequest' | 'trustDomain'>;
   /** At all replicas together, true once. Problems: `registry_unreachable`. */
   readonly spend: (nonce: string, until: number) => Promise<Outcome<boolean>>;
+  /** Whom nothing is renewed. */
+  readonly revoked?: Revoked | undefined;
   readonly metrics: Metrics;
   readonly clock: Clock;
   readonly log: Log;
@@ -23,13 +28,17 @@ interface AdmissionParts {
 
 interface Caller {
   readonly address: string;
-  readonly peer: { readonly id: string | undefined; readonly expiresAt: number } | undefined;
+  readonly peer: Peer | undefined;
+}
+
+interface Served extends AdmissionParts {
+  readonly pace: SigningPace;
 }
 
 /** How a request ends, as the metric counts it. */
 const endings = [
   ...(['joined', 'renewed', 'unreadable', 'forged', 'expired', 'replayed'] as const),
-  'failed',
+  ...(['revoked', 'postponed', 'failed'] as const),
 ] as const;
 
 type Ending = (typeof endings)[number];
@@ -38,7 +47,8 @@ type Ending = (typeof endings)[number];
 const bytesMax = 16 * 1024;
 
 /** To be served as unary calls: bytes in, bytes out. */
-export function admissionReceivers(parts: AdmissionParts) {
+export function admissionReceivers(given: AdmissionParts) {
+  const parts = { ...given, pace: new SigningPace(given.clock) };
   const { Join, Renew } = admissionService();
   for (const outcome of endings) parts.metrics.admissions.inc({ outcome }, 0);
   return [
@@ -71,7 +81,7 @@ interface Joining {
 }
 
 async function join(
-  parts: AdmissionParts,
+  parts: Served,
   { token, request }: Joining,
   { address }: Caller,
 ): Promise<Outcome<Buffer>> {
@@ -83,6 +93,7 @@ async function join(
   const { id, expiresAt, nonce } = checked.claims;
   if (checked.kind === 'expired')
     return refuse(parts, { address, id, ending: 'expired', message: expiredWords(checked.claims) });
+  if (!parts.pace.allows(`${id} that joins`)) return postpone(parts, { address, id });
   // Before it is spent: a request that cannot be signed must not use the token up.
   const signed = await authority.signRequest(request, id);
   if (!signed.ok) return fail(parts, { address, id }, signed.problems);
@@ -94,7 +105,7 @@ async function join(
 }
 
 async function renew(
-  parts: AdmissionParts,
+  parts: Served,
   request: string,
   { address, peer }: Caller,
 ): Promise<Outcome<Buffer>> {
@@ -104,6 +115,15 @@ async function renew(
     return refuse(parts, { address, id, ending: 'expired', message: words.ended });
   if (id === undefined || !isRenewable(id, authority.trustDomain))
     return refuse(parts, { address, id, ending: 'forged', message: words.nobody });
+  const revoked = peer && parts.revoked && revocationOf(parts.revoked, peer);
+  if (revoked !== undefined)
+    return refuse(parts, {
+      address,
+      id,
+      ending: 'revoked',
+      message: `Of certificates ${revoked}.`,
+    });
+  if (!parts.pace.allows(id)) return postpone(parts, { address, id });
   const signed = await authority.signRequest(request, id);
   if (!signed.ok) return fail(parts, { address, id }, signed.problems);
   return admit(parts, { address, id, ending: 'renewed' }, signed.value);
@@ -143,6 +163,16 @@ function refuse(
   return failed(problem('identity_refused', {}, message));
 }
 
+/** Many at once are no news each, and whoever meant it comes again. */
+function postpone(
+  { metrics, log }: AdmissionParts,
+  about: { readonly address: string; readonly id: string },
+): Outcome<never> {
+  metrics.admissions.inc({ outcome: 'postponed' });
+  log.debug(about, 'postponed to sign: too many for this identity at once');
+  return failed(problem('certificate_unavailable', {}, words.postponed));
+}
+
 function fail(
   { metrics, log }: AdmissionParts,
   { address, id }: { readonly address: string; readonly id: string },
@@ -163,6 +193,7 @@ const words = {
     'The join token has been used already, and each is good for once. If that was not you, ' +
     `somebody else has it: find out who joined, by the control plane's log. ${another}`,
   ended: 'The certificate has ended and cannot be renewed any more: join again with a token.',
+  postponed: 'Too many certificates are asked for as this identity at once: try again soon.',
   nobody:
     'Renewing takes the certificate of an edge or a sidecar, and none was shown: join with a ' +
     'token.',

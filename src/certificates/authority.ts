@@ -12,6 +12,7 @@ import { everyBeat, type Beat } from './beat.js';
 import type { Certificate } from './certificate.js';
 import { openGivenRoots } from './given_roots.js';
 import { openOwnRoots } from './own_roots.js';
+import { skewMsOf } from './renewal.js';
 import type { Roots, RootStatus } from './roots.js';
 import type { Haste } from './rotation.js';
 import { leafCertificate, publicKeyIn } from './x509.js';
@@ -73,9 +74,6 @@ export async function openAuthority(options: AuthorityOptions): Promise<Outcome<
 }
 
 const generateKeyPair = promisify(generate);
-
-/** Clocks that are behind take a new certificate too. */
-const skewMsMax = 5 * 60_000;
 
 class RootedAuthority implements Authority {
   readonly trustDomain: string;
@@ -171,7 +169,7 @@ class RootedAuthority implements Authority {
     const signer = this.held.signer(now);
     // No longer than told at the start: a root goes when what it signed has ended.
     const lifeMs = Math.min(wishedMs, this.options.lifeMs);
-    const notBefore = wholeSecond(now - Math.min(skewMsMax, lifeMs / 10));
+    const notBefore = wholeSecond(now - skewMsOf(lifeMs));
     const expiresAt = wholeSecond(Math.min(now + lifeMs, signer.expiresAt));
     if (expiresAt <= now) {
       const message = 'The authority has ended, or lives are too short. See `mcpx ca show`.';

@@ -6,6 +6,15 @@ type Times = Pick<Certificate, 'notBefore' | 'expiresAt'>;
 const at = ({ notBefore, expiresAt }: Times, share: number): number =>
   notBefore + (expiresAt - notBefore) * share;
 
+const skewMsMax = 5 * 60_000;
+
+/** Clocks that are behind by so much take a new certificate too. */
+export const skewMsOf = (lifeMs: number): number => Math.min(skewMsMax, lifeMs / 10);
+
+/** When one of ours was signed. */
+export const issuedAt = ({ notBefore, expiresAt }: Times): number =>
+  notBefore + Math.min(skewMsMax, (expiresAt - notBefore) / 11);
+
 /** At 40 % of its life, and for some of them a little earlier; `jitter` from 0 to 1. */
 export const renewAt = (times: Times, jitter: number): number => at(times, 0.4 - jitter * 0.05);
 

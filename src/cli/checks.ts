@@ -29,7 +29,7 @@ export const checks: readonly Check[] = [
   nodeVersion,
   envoyBinary,
   dataFolder,
-  sessionKeys,
+  keyFiles,
   registries,
   portsAndControlPlane,
 ];
@@ -102,14 +102,14 @@ async function existingParent(path: string): Promise<string> {
   );
 }
 
-/** Who reads a session key can forge sessions. */
-async function sessionKeys(_: Invocation, { data }: Config): Promise<readonly Finding[]> {
+/** Who reads one can forge sessions, or be the filter service. */
+async function keyFiles(_: Invocation, { data }: Config): Promise<readonly Finding[]> {
   const files = await readdir(data).catch(() => []);
   const keys = files.filter((file) => file.endsWith('.key')).map((file) => join(data, file));
   return Promise.all(
     keys.map(async (path) => {
       const open = (await stat(path)).mode & 0o077;
-      const what = 'session key';
+      const what = 'key file';
       if (open === 0) return { state: 'ok', what, found: `${path} is for its owner only` } as const;
       const mend = `chmod 600 ${path}`;
       return { state: 'failed', what, found: `others can read ${path}`, mend } as const;

@@ -49,7 +49,7 @@ export async function joiningWords(
   const { token, until } = (await clientOf(invocation).send(request, joinToken)).value;
   const where = xds.map(textOf).join(',');
   return (
-    `Before that Envoy starts, on its machine; the token is good for once, until ${until}:\n` +
+    `On the machine of this Envoy, before it starts. The token is good once, until ${until}:\n` +
     `  mcpx join --token ${token} --xds ${where} --folder ${folder}`
   );
 }

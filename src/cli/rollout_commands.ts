@@ -28,7 +28,7 @@ const judged: readonly OptionRow[] = [
 const reached: readonly OptionRow[] = [
   {
     flags: '--match <rule>',
-    description: 'callers who get it whatever its share: header:x-team=qa',
+    description: 'who gets it whatever its share: header:x-team=qa, principal=spiffe://mcpx/qa',
     repeated: true,
   },
   {

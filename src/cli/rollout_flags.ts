@@ -81,12 +81,17 @@ function wholeNumber(flag: string, text: string): number {
   return Number(text);
 }
 
-/** `header:x-team=qa`. */
-function ruleIn(text: string): { readonly header: string; readonly value: string } {
+type MatchRule =
+  { readonly header: string; readonly value: string } | { readonly principal: string };
+
+/** `header:x-team=qa`, or `principal=spiffe://mcpx/qa`. */
+function ruleIn(text: string): MatchRule {
   const [, header, value] = /^header:([^=\s]+)=(.+)$/.exec(text) ?? [];
   if (header !== undefined && value !== undefined) return { header, value };
-  const reason = text.startsWith('principal')
-    ? 'callers have no principals in this version'
-    : `not ${text}`;
-  throw wrongUsage(`--match must be a header and its value, header:x-team=qa; ${reason}.`);
+  const [, principal] = /^principal=(.+)$/.exec(text) ?? [];
+  if (principal !== undefined) return { principal };
+  throw wrongUsage(
+    '--match must be a header and its value, header:x-team=qa, or who an agent is by its ' +
+      `certificate, principal=spiffe://mcpx/qa; not ${text}.`,
+  );
 }

@@ -79,6 +79,12 @@ function refusalOf(host: Ip, targets: readonly string[]): string | undefined {
   return `point into registry.allowedTargets (${allowed.join(', ')})`;
 }
 
+/** An IP address that was read before. */
+export function isWithin({ host }: Pick<Address, 'host'>, ranges: readonly string[]): boolean {
+  const ip = ipaddr.process(host);
+  return ranges.some((range) => isIn(range, ip));
+}
+
 type Ip = ipaddr.IPv4 | ipaddr.IPv6;
 
 function isIn(range: string, host: Ip): boolean {

@@ -14,6 +14,7 @@ import type { PolicyOverride, Registration } from '../fleet/fleet.js';
 import type { RolloutDocument } from '../fleet/rollout.js';
 import type { Log } from '../log.js';
 import { PersistentMap } from '../persistent_map.js';
+import type { Identity } from '../identity_on.js';
 import { Assembly } from './assembly.js';
 import { callMs, consulReason, follow } from './blocking.js';
 import type { Answer, BlockingOptions, BlockingQuery } from './blocking.js';
@@ -45,7 +46,7 @@ interface ConsulRegistryOptions {
   /** '' for the agent's own. */
   readonly datacenter: string;
   readonly allowedTargets: readonly string[];
-  readonly identity?: boolean;
+  readonly identity?: Identity;
   readonly log: Log;
 }
 

@@ -7,6 +7,7 @@ import { nearest } from '../config.js';
 import { failed, problem } from '../errors.js';
 import type { Outcome, Problem } from '../errors.js';
 import type { Registration } from '../fleet/fleet.js';
+import type { Identity } from '../identity_on.js';
 import { hostAndPort } from './address.js';
 import { decodeRegistration, type Decoded } from './decode.js';
 import type { Entry } from './last_good.js';
@@ -16,7 +17,7 @@ export interface OurServices {
   /** Marks one as an MCP server: `mcp`, or `mcp-staging` in that environment. */
   readonly tag: string;
   readonly allowedTargets: readonly string[];
-  readonly identity?: boolean | undefined;
+  readonly identity?: Identity | undefined;
 }
 
 const serviceHealthSchema = z.object({

@@ -7,7 +7,8 @@ import type { Outcome, Problem, ProblemCode, Subject } from '../errors.js';
 import type { PolicyOverride, Registration, SourceName, Tls } from '../fleet/fleet.js';
 import { isOwnWorkload } from '../certificates/workload.js';
 import type { z } from 'zod';
-import { hostAndPort, readAddress, type Address } from './address.js';
+import type { Identity } from '../identity_on.js';
+import { type Address, hostAndPort, isWithin, readAddress } from './address.js';
 import { parseDependency } from './dependency.js';
 import { explain, fieldPathsOf, type Complaint, type FieldNames } from './explain.js';
 import { policySchema, registrationSchema } from './schema.js';
@@ -22,7 +23,7 @@ export interface RegistrationContext {
   readonly source: SourceName;
   readonly allowedTargets: readonly string[];
   /** Whether workloads have certificates; without, nothing may ask for TLS. */
-  readonly identity?: boolean | undefined;
+  readonly identity?: Identity | undefined;
   /** The registry's own name of the instance; `host:port` when it has none. */
   readonly id?: string;
   /** `envoy` unless told. */
@@ -51,7 +52,7 @@ export function decodeRegistration(
   const located = url === undefined ? undefined : readAddress(url, context.allowedTargets);
   const address = located && 'address' in located ? located.address : undefined;
   const toProblem = problemsOf(document, context, address);
-  const unanswered = parsed.success ? unsecured(parsed.data, url, context) : [];
+  const unanswered = parsed.success ? unsecured(parsed.data, address, context) : [];
   if (parsed.success && address !== undefined && unanswered.length === 0) {
     const value = registrationOf(parsed.data, address, context);
     const warnings = unusedFields(value.tls).map((complaint) =>
@@ -158,26 +159,41 @@ function tlsOf({ url, tls: { mode, spiffe, sni } }: Document): Tls {
   };
 }
 
-/** What takes certificates, where nobody has one: it would be sent in clear, or not at all. */
+/** What takes certificates where nobody has one, and what goes without where everybody has. */
 function unsecured(
   document: Document,
-  url: string | undefined,
+  address: Address | undefined,
   { identity = false }: RegistrationContext,
 ): Complaint[] {
-  if (identity) {
-    if (!isOwnWorkload(document.name)) return [];
-    const message =
-      `must not be ${document.name}: a part of MCPX is called so, and with its certificate this ` +
-      'service would be taken for it';
-    return [{ path: 'name', message }];
-  }
-  const path = document.tls.mode !== 'off' ? 'tls.mode' : isHttps(url ?? '') ? 'url' : undefined;
+  if (identity) return [...takenName(document), ...inClear(document, address, identity)];
+  const { url } = document;
+  const path = document.tls.mode !== 'off' ? 'tls.mode' : isHttps(url) ? 'url' : undefined;
   if (path === undefined) return [];
   const wanted = path === 'url' ? 'begin with http://' : 'be off';
   const message =
     `must ${wanted} here: without certificates (identity.mode in mcpx.yaml) it cannot be reached ` +
     'by TLS, and is not sent in clear';
   return [{ path, message }];
+}
+
+function takenName({ name }: Document): Complaint[] {
+  if (!isOwnWorkload(name)) return [];
+  const message =
+    `must not be ${name}: a part of MCPX is called so, and with its certificate this service ` +
+    'would be taken for it';
+  return [{ path: 'name', message }];
+}
+
+function inClear(
+  document: Document,
+  address: Address | undefined,
+  { clearTargets }: Exclude<Identity, false>,
+): Complaint[] {
+  if (!address || tlsOf(document).mode !== 'off' || isWithin(address, clearTargets)) return [];
+  const message =
+    'must be mutual or tls here: its calls would leave the machine in clear. Register its ' +
+    "sidecar's address, or let that be: registry.clearTargets in mcpx.yaml";
+  return [{ path: 'tls.mode', message }];
 }
 
 /** What is not looked at in this mode. */

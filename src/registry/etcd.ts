@@ -13,6 +13,7 @@ import type { Outcome } from '../errors.js';
 import type { PolicyOverride, Registration } from '../fleet/fleet.js';
 import type { RolloutDocument } from '../fleet/rollout.js';
 import type { Log } from '../log.js';
+import type { Identity } from '../identity_on.js';
 import { Assembly } from './assembly.js';
 import { Backoff } from '../backoff.js';
 import { Coalesced } from './coalesced.js';
@@ -37,7 +38,7 @@ interface EtcdRegistryOptions {
   /** As `/mcpx`; keys are `/mcpx/instances/<service>/<id>` and `/mcpx/services/<name>`. */
   readonly prefix: string;
   readonly allowedTargets: readonly string[];
-  readonly identity?: boolean;
+  readonly identity?: Identity;
   readonly log: Log;
 }
 

@@ -19,9 +19,16 @@ export function explain(
   return issues.flatMap((issue) => {
     if (issue.code === 'unrecognized_keys')
       return issue.keys.map((key) => unknownField([...issue.path, key], fieldPaths));
+    if (issue.code === 'invalid_union') return explain(nearestForm(issue), document, fieldPaths);
     const path = pathText(issue.path);
     return [{ path, message: `must be ${issue.message}; ${shown(valueAt(document, issue.path))}` }];
   });
+}
+
+/** Of a field that takes several forms, what speaks against the one that was meant. */
+function nearestForm({ errors, path }: z.core.$ZodIssueInvalidUnion): z.core.$ZodIssue[] {
+  const [meant = []] = [...errors].sort((one, other) => one.length - other.length);
+  return meant.map((issue) => ({ ...issue, path: [...path, ...issue.path] }));
 }
 
 /** Every path that `schema` knows, leaves and mappings alike. */

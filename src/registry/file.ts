@@ -9,6 +9,7 @@ import type { Outcome, Problem } from '../errors.js';
 import type { Registration } from '../fleet/fleet.js';
 import type { RolloutDocument } from '../fleet/rollout.js';
 import type { Log } from '../log.js';
+import type { Identity } from '../identity_on.js';
 import { Assembly } from './assembly.js';
 import { Coalesced } from './coalesced.js';
 import { decodeRegistration } from './decode.js';
@@ -30,7 +31,7 @@ interface FileRegistryOptions {
   /** Absolute path of `services.yaml`; it need not exist. */
   readonly path: string;
   readonly allowedTargets: readonly string[];
-  readonly identity?: boolean;
+  readonly identity?: Identity;
   readonly log: Log;
 }
 

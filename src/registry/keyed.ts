@@ -5,6 +5,7 @@
 import { failed, problem, reasonOf, succeeded } from '../errors.js';
 import type { Outcome, Subject } from '../errors.js';
 import type { PolicyOverride, Registration, SourceName } from '../fleet/fleet.js';
+import type { Identity } from '../identity_on.js';
 import { decodePolicy, decodeRegistration, identify } from './decode.js';
 import type { Entry } from './last_good.js';
 import type { Written } from './registry.js';
@@ -19,7 +20,7 @@ interface KeyedText {
 interface KeyedContext {
   readonly source: SourceName;
   readonly allowedTargets: readonly string[];
-  readonly identity?: boolean | undefined;
+  readonly identity?: Identity | undefined;
 }
 
 export function instanceKey(service: string, id: string): string {

@@ -9,6 +9,7 @@ import { serviceNamed } from '../fleet/changes.js';
 import type { Fleet, ProbeReport, Registration, SourceName } from '../fleet/fleet.js';
 import { merge, type Registered } from '../fleet/merge.js';
 import { conflictsWith, conflictsWithout } from '../fleet/newcomer.js';
+import type { Identity } from '../identity_on.js';
 import { decodeRegistration, identify } from './decode.js';
 import type { RegistrationDocument } from './registry.js';
 
@@ -39,7 +40,7 @@ export interface Standing {
 export interface Writing {
   readonly source: SourceName;
   readonly allowedTargets: readonly string[];
-  readonly identity?: boolean | undefined;
+  readonly identity?: Identity | undefined;
 }
 
 /** The steps, and what all registries would report after them. */

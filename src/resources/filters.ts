@@ -65,8 +65,19 @@ const routerHeaders = [
   'x-envoy-decorator-operation',
 ] as const;
 
-/** By which somebody is said to call who may be somebody else. */
-const identityHeaders = ['x-forwarded-client-cert'] as const;
+/**
+ * By which somebody is said to call who may be somebody else. Servers behind CGI or WSGI take `_`
+ * for `-`, so what is spelt so would be read beside the true one.
+ */
+const identityHeaders = spellingsOf('x-forwarded-client-cert');
+
+function spellingsOf(header: string): readonly string[] {
+  const [first = '', ...words] = header.split('-');
+  return words.reduce<readonly string[]>(
+    (spelt, word) => spelt.flatMap((start) => [`${start}-${word}`, `${start}_${word}`]),
+    [first],
+  );
+}
 
 /** A processing mode of ext_proc under which nothing is sent. */
 export const askNothing = {

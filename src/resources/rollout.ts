@@ -1,6 +1,6 @@
 /** What a service's rollout means for its resources, its shares aside. */
 import type { Catalogue, NamedDefinition, Service } from '../fleet/fleet.js';
-import type { Phase, Rollout } from '../fleet/rollout.js';
+import type { MatchRule, Phase, Rollout } from '../fleet/rollout.js';
 import { isOpen } from '../rollout/open.js';
 import { clusterOfVersion } from './names.js';
 
@@ -38,7 +38,7 @@ export function isSealed({ rollout }: Service, version: string): boolean {
 /** What the gateway's script reads of a service in a rollout. */
 export interface RouteRule {
   readonly cluster: string;
-  readonly match: readonly { readonly header: string; readonly value: string }[];
+  readonly match: readonly MatchRule[];
   readonly mirror:
     { readonly share: number; readonly readOnlyTools: readonly string[] } | undefined;
 }
@@ -54,8 +54,8 @@ export function routeRule(service: Service): RouteRule | undefined {
   // Without an instance that passes, those who are matched are better served by the shares.
   if (!service.instances.some(({ version, passing }) => passing && version === rollout.to))
     return undefined;
-  const match = rollout.match.flatMap((rule) =>
-    'header' in rule ? [{ header: rule.header.toLowerCase(), value: rule.value }] : [],
+  const match = rollout.match.map((rule) =>
+    'header' in rule ? { header: rule.header.toLowerCase(), value: rule.value } : rule,
   );
   const mirror = mirroring.has(rollout.phase) ? mirrorOf(service, rollout) : undefined;
   if (match.length === 0 && !mirror) return undefined;

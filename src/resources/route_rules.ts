@@ -35,8 +35,12 @@ const mirrored = {
 
 /** Maps are encoded in the order of their keys: they stand sorted. */
 function ruleValue({ cluster, match, mirror }: RouteRule): Value {
-  const rules = match.map(({ header, value }) =>
-    struct({ header: text(header), value: text(value) }),
+  const rules = match.map((rule) =>
+    struct(
+      'header' in rule
+        ? { header: text(rule.header), value: text(rule.value) }
+        : { principal: text(rule.principal) },
+    ),
   );
   const tools = mirror?.readOnlyTools.map((name) => [name, { boolValue: true }] as const) ?? [];
   return struct({

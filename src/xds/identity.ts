@@ -5,18 +5,21 @@
  * it chooses itself; it cannot use up the streams of a node of another role.
  */
 import { isOwnWorkload } from '../certificates/workload.js';
+import { revocationOf, type Revoked } from '../certificates/revoked.js';
 import { workloadOf, type Audience } from '../snapshot/audience.js';
 
 /** Whoever a client's certificate says it is. */
 export interface Peer {
   /** Its SPIFFE ID; undefined where the certificate carries none, or more than one. */
   readonly id: string | undefined;
+  /** When the certificate was signed; undefined where that is not known. */
+  readonly issuedAt?: number | undefined;
   /** When the certificate ends. */
   readonly expiresAt: number;
 }
 
 /** `any`: what a client says of itself is believed, as on loopback without TLS. */
-export type IdentityPolicy = 'any' | { readonly trustDomain: string };
+export type IdentityPolicy = 'any' | { readonly trustDomain: string; readonly revoked?: Revoked };
 
 /** What speaks against this peer being this audience now, and what to do; undefined: nothing. */
 export function objection(
@@ -54,6 +57,9 @@ function mismatch(
     return { ended: true, reason };
   }
   if (policy === 'any') return undefined;
+  const revoked = policy.revoked && peer && revocationOf(policy.revoked, peer);
+  if (revoked !== undefined)
+    return { ended: true, reason: `of the client certificates ${revoked}` };
   const wanted = spiffeIdOf(policy.trustDomain, audience);
   if (wanted !== undefined && peer?.id === wanted) return undefined;
   const shown = peer ? `the one shown is ${peer.id ?? 'without one SPIFFE ID'}` : 'none was shown';

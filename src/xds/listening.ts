@@ -54,6 +54,9 @@ const contextOf = (material: TlsMaterial): SecureContextOptions => ({
 const backlog = 4096;
 const handshakeTimeout = 10_000;
 
+/** Of whoever shows no certificate: much more than it takes to join, and no place to wait in. */
+const stranger = { bytesMost: 64 * 1024, lifeMs: 10_000, lookMs: 50 } as const;
+
 /** Problems: `port_in_use`, `config_invalid`. */
 export async function listen(
   options: ListeningOptions,
@@ -115,6 +118,7 @@ function secured(
   server.on('secureConnection', (socket) => {
     const shown = socket.getPeerX509Certificate();
     if (socket.authorized || (strangers && !shown)) {
+      if (!shown) hurried(socket, (reason) => refuse(socket, reason));
       connected(socket);
       return;
     }
@@ -131,6 +135,18 @@ function secured(
     }
   });
   return succeeded({ server, stop });
+}
+
+/** What is said in one message is kept until it is whole, so it is cut off before. */
+function hurried(socket: TLSSocket, refuse: (reason: string) => void): void {
+  let lookedMs = 0;
+  const timer = setInterval(() => {
+    lookedMs += stranger.lookMs;
+    if (socket.bytesRead <= stranger.bytesMost && lookedMs < stranger.lifeMs) return;
+    refuse('it shows no certificate, and stays too long or says too much for one who joins');
+    socket.destroy();
+  }, stranger.lookMs).unref();
+  socket.once('close', () => clearInterval(timer));
 }
 
 /** Also of those who never say a word, an address may have only so many. */

@@ -1,5 +1,6 @@
 /** What is sent to the port of xDS beside its streams: single messages, bytes in and out. */
 import { status, type sendUnaryData, type Server, type ServerUnaryCall } from '@grpc/grpc-js';
+import { issuedAt } from '../certificates/renewal.js';
 import type { Clock } from '../clock.js';
 import { reasonOf, type Outcome, type ProblemCode } from '../errors.js';
 import type { Log } from '../log.js';
@@ -81,6 +82,7 @@ async function answer({ answer }: Receiver, call: ServerUnaryCall<Buffer, Buffer
 export function peerOf(call: Pick<Call, 'getAuthContext'>): Peer | undefined {
   const certificate = call.getAuthContext().sslPeerCertificate;
   if (!certificate) return undefined;
-  const { subjectaltname, valid_to } = certificate;
-  return { id: spiffeIdIn(subjectaltname), expiresAt: Date.parse(valid_to) };
+  const { subjectaltname, valid_from, valid_to } = certificate;
+  const times = { notBefore: Date.parse(valid_from), expiresAt: Date.parse(valid_to) };
+  return { id: spiffeIdIn(subjectaltname), issuedAt: issuedAt(times), expiresAt: times.expiresAt };
 }

@@ -149,8 +149,11 @@ function caseConfig(folderIn: string): Config {
   return { ...read.value, bridgeSocket: '/run/mcpx/bridge.sock' };
 }
 
-function decoded(document: Record<string, unknown>, identity: boolean): Registration {
-  const context = { source: 'file', allowedTargets: ['0.0.0.0/0'], identity } as const;
+const anywhere = ['0.0.0.0/0'];
+
+function decoded(document: Record<string, unknown>, isOn: boolean): Registration {
+  const identity = isOn && { clearTargets: anywhere };
+  const context = { source: 'file', allowedTargets: anywhere, identity } as const;
   const outcome = decodeRegistration(document, context);
   if (!outcome.ok) throw new Error(JSON.stringify(outcome.problems));
   return outcome.value.value;

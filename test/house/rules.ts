@@ -31,7 +31,7 @@ export const compositions: Readonly<Record<string, readonly string[]>> = {
   'last_good.ts': ['fleet'],
   'plan.ts': ['admin', 'fleet', 'registry', 'resources', 'snapshot'],
   'rollouts.ts': ['fleet', 'registry', 'resources', 'rollout'],
-  'admin_access.ts': ['admin', 'rollout', 'xds'],
+  'admin_access.ts': ['admin', 'certificates', 'rollout', 'xds'],
   'own_tls.ts': ['certificates', 'xds'],
   'own_links.ts': ['admission', 'certificates', 'registry', 'xds'],
   'app.ts': Object.keys(arrows),

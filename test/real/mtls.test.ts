@@ -79,6 +79,15 @@ describe('edge and sidecars with mutual TLS', () => {
       .and.not.contain(',');
   });
 
+  it('lets no other spelling of that header through, which some servers take for it', async () => {
+    const spelt = ['x_forwarded_client_cert', 'x-forwarded_client-cert'];
+    const forged = spelt.map((name) => [name, `URI=${spiffeIdOf('policy')}`] as const);
+    for (const url of [toClaims(), toPolicy()])
+      expect(await statusOf(url, Object.fromEntries(forged))).to.equal(200);
+    for (const { seen } of [local.claims, local.policy])
+      expect(seen()).to.include.keys('x-forwarded-client-cert').and.not.include.any.keys(spelt);
+  });
+
   it('brings a call from a server to the one it depends on, as that server', async () => {
     const forged = { 'x-forwarded-client-cert': `URI=${spiffeIdOf('edge')}` };
     expect(await statusOf(toPolicy(), forged)).to.equal(200);

@@ -88,6 +88,14 @@ describe('what sidecars get', () => {
     expect(callersOf(policy.newest())).to.deep.equal(['control-plane', 'edge']);
   });
 
+  it('lets in nobody else when its service is gone, which had said whom', () => {
+    register(at('claims', 'policy'), { ...at('policy'), allow: ['quotes'] });
+    certify('policy');
+    const policy = following('policy');
+    register(at('claims', 'policy'));
+    expect(callersOf(policy.newest())).to.deep.equal(['control-plane', 'quotes']);
+  });
+
   it('is there before its service is registered, so that neither waits for the other', () => {
     certify('claims');
     const claims = following('claims');

@@ -236,6 +236,17 @@ describe('joining', () => {
         expect(await replica.admissions('forged')).to.equal(1);
       });
 
+    it('is not for who holds a revoked certificate: that is stolen, or joins anew', async () => {
+      const { held } = valueOf(await joinIn('node'));
+      admitting.revoked.set(held.id, Date.now() + 1_000);
+      const folder = admitting.folder('node');
+      const refused = await renewed({ xds: addresses(), folder }, held);
+      expect(wordsOf(refused)).to.contain('identity.revoked').and.contain('join anew');
+      expect(await admitting.replicas[0].admissions('revoked')).to.equal(1);
+      admitting.revoked.set(held.id, Date.now() - 60_000);
+      expect(valueOf(await renewed({ xds: addresses(), folder }, held)).id).to.equal(held.id);
+    });
+
     it('is done once where it is due, and not before', async () => {
       const { held } = valueOf(await joinIn('node'));
       const request = { token: undefined, xds: addresses(), folder: admitting.folder('node') };

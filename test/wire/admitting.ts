@@ -42,6 +42,8 @@ export interface Replica {
 export interface Admitting {
   readonly authority: Authority;
   readonly replicas: readonly [Replica, Replica];
+  /** Nothing, unless set. */
+  readonly revoked: Map<string, number>;
   /** What the registry answers; the memory that both share, unless set. */
   spend: (nonce: string) => Outcome<boolean>;
   token(wish?: JoinWish): string;
@@ -56,17 +58,19 @@ export async function startAdmitting(receivers: readonly Receiver[] = []): Promi
   const home = mkdtempSync(join(tmpdir(), 'mcpx-admission-'));
   const authority = await makeAuthority(join(home, 'authority'));
   const spent = new Set<string>();
+  const revoked = new Map<string, number>();
   const issue = async (workload: string) =>
     valueOf(await authority.issue(authority.spiffeIdOf(workload)));
   const mint = joinTokens(authority, systemClock);
-  const parts = { authority, clock: systemClock, log: silentLog };
+  const parts = { authority, revoked, clock: systemClock, log: silentLog };
   const start = async (): Promise<Replica> => {
     const { chain, key } = await issue('control-plane');
     const ca = authority.roots.value;
     const metrics = createMetrics();
     const spend = (nonce: string) => Promise.resolve(admitting.spend(nonce));
     const stage = await startStage({
-      ...{ tls: new Latest({ cert: chain + ca, key, ca }), identity: { trustDomain }, metrics },
+      ...{ tls: new Latest({ cert: chain + ca, key, ca }), metrics },
+      identity: { trustDomain, revoked },
       receivers: [...receivers, ...admissionReceivers({ ...parts, metrics, spend })],
     });
     const address = { host: '127.0.0.1', port: stage.server.port };
@@ -77,7 +81,7 @@ export async function startAdmitting(receivers: readonly Receiver[] = []): Promi
     return { stage, address, admissions };
   };
   const admitting: Admitting = {
-    ...{ authority, replicas: [await start(), await start()], issue },
+    ...{ authority, replicas: [await start(), await start()], revoked, issue },
     spend(nonce) {
       const first = !spent.has(nonce);
       spent.add(nonce);

@@ -1,4 +1,5 @@
 import { once } from 'node:events';
+import { connect as connectHttp2 } from 'node:http2';
 import { connect } from 'node:tls';
 import { Client, credentials, status, type ChannelCredentials } from '@grpc/grpc-js';
 import { expect } from 'chai';
@@ -120,6 +121,20 @@ describe('where one may join', () => {
     const again = await open(first.session);
     expect(again.socket.isSessionReused()).to.equal(false);
     for (const { socket } of [first, again]) socket.destroy();
+  });
+
+  it('nobody without a certificate makes it keep much, as a message that never ends', async () => {
+    const { port } = replica.address;
+    const session = connectHttp2(`https://127.0.0.1:${port}`, {
+      ...{ ca: roots(), checkServerIdentity: () => undefined },
+    });
+    session.on('error', () => undefined);
+    const headers = { ':method': 'POST', ':path': path, 'content-type': 'application/grpc' };
+    const request = session.request(headers).on('error', () => undefined);
+    const announced = Buffer.from([0, 0, 0x30, 0, 0]);
+    request.write(Buffer.concat([announced, Buffer.alloc(100_000)]));
+    await once(session, 'close');
+    expect(await count('tls')).to.equal(1);
   });
 
   it('an edge is served beside all that', async () => {

@@ -8,7 +8,8 @@ import { createServer as createHttpServer } from 'node:http';
 import { once } from 'node:events';
 import { join } from 'node:path';
 import { systemClock } from '../../../src/clock.js';
-import { readConfig } from '../../../src/config.js';
+import { readConfig, type Config } from '../../../src/config.js';
+import { gatewayFiles } from '../../../src/gateway_certificate.js';
 import {
   emptyFleet,
   type Fleet,
@@ -54,15 +55,17 @@ export interface EdgeOptions {
   readonly binary: string;
   readonly variant: Variant;
   readonly receivers?: readonly Receiver[];
+  /** PEM files: the gateway by TLS. */
+  readonly tls?: Config['gateway']['tls'];
 }
 
 export async function startEdge(edge: EdgeOptions): Promise<Edge> {
-  const { binary, variant, receivers = [] } = edge;
+  const { binary, variant, receivers = [], tls } = edge;
   const folder = await temporaryFolder('edge');
   const [gateway = 0, adminPort = 0, filter = 0, bridgePort = 0] = await freePorts(4);
   const flags = {
     data: folder.path,
-    gateway: { port: gateway },
+    gateway: { port: gateway, ...(tls && { tls }) },
     filter: { port: filter, bridgePort },
   };
   const config = readConfig({ env: {}, cwd: folder.path, flags });
@@ -80,7 +83,8 @@ export async function startEdge(edge: EdgeOptions): Promise<Edge> {
     const reports = [{ ...report('file', registrations), rollouts: new Map(documents) }];
     const previous = { fleet: fleet.value, snapshot: snapshot.value };
     const settings = config.value;
-    const made = translate({ reports, probes: probes ?? new Map(), settings, previous });
+    const secrets = { credentials: undefined, gateway: gatewayFiles(settings) };
+    const made = translate({ reports, probes: probes ?? new Map(), settings, secrets, previous });
     const wrong = made.problems.find(({ severity }) => severity === 'error');
     if (wrong) throw new Error(wrong.message);
     fleet.set(made.fleet);
@@ -100,7 +104,7 @@ export async function startEdge(edge: EdgeOptions): Promise<Edge> {
         const refused = xds.nodes.problems().map(({ message }) => message);
         if (refused.length > 0) throw new Error(refused.join('\n'));
         const kinds = Object.values(xds.nodes.list()[0]?.kinds ?? {});
-        return kinds.length === 4 && kinds.every(({ settled }) => settled);
+        return kinds.length === (tls ? 5 : 4) && kinds.every(({ settled }) => settled);
       }),
     output: () => envoy.output(),
     async stop() {

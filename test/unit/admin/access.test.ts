@@ -3,6 +3,7 @@ import { Writable } from 'node:stream';
 import { readFileSync } from 'node:fs';
 import { pino } from 'pino';
 import { createHash } from 'node:crypto';
+import { recognise } from '../../../src/admin/authentication.js';
 import { roles, suffices, type Role } from '../../../src/admin/roles.js';
 import { routeTable } from '../../../src/admin/table.js';
 import { Readiness } from '../../../src/admin/readiness.js';
@@ -202,6 +203,22 @@ describe('the doors of the admin API', () => {
     expect(await page.text()).to.contain('<h1>MCPX');
     const write = { method: 'DELETE', headers: { authorization } };
     expect((await fetch(`${url}/v1/services/claims`, write)).status).to.equal(401);
+  });
+
+  it('are shut to a certificate that is revoked, whatever token comes with it', () => {
+    const revoked = new Map([['spiffe://mcpx/operator/ana', 500]]);
+    const shown = { method: 'GET', authorization: `Bearer ${tokenOf('admin')}`, user: '', now: 0 };
+    const enteredAs = (name: string, issuedAt: number) => {
+      const id = `spiffe://mcpx/operator/${name}`;
+      const certificate = { distrust: undefined, id, issuedAt, expiresAt: 1_000 };
+      return recognise({ ...access, revoked }, { ...shown, certificate });
+    };
+    expect(enteredAs('ana', 499)).to.have.property('refusal', 'certificate');
+    for (const [name, issuedAt] of [
+      ['ana', 500],
+      ['bob', 499],
+    ] as const)
+      expect(enteredAs(name, issuedAt)).to.have.property('caller');
   });
 
   it('let the filter service follow by its own token, and by no other', async () => {

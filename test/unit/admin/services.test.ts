@@ -147,6 +147,20 @@ describe('the services of the admin API', () => {
     expect((await post(url, claims)).status).to.equal(201);
   });
 
+  it('asks no server what it offers where registrations must not point', async () => {
+    const asked: string[] = [];
+    const state = stateOf();
+    const ask: typeof state.ask = ({ host }) => {
+      asked.push(host);
+      return Promise.resolve(undefined);
+    };
+    const url = await startOn({ ...state, ask });
+    const bare = { ...claims, expose: { prefix: false, tools: ['*'] } };
+    await post(url, { ...bare, url: 'http://169.254.169.254/latest/meta-data' });
+    await post(url, { ...bare, url: 'http://10.0.0.7:3000/mcp' });
+    expect(asked).to.deep.equal(['10.0.0.7']);
+  });
+
   it('answers a lost race with 409 and a registry that is away with 503', async () => {
     const state = stateOf();
     const url = await startOn(state);

@@ -208,6 +208,7 @@ export function stateOf(services: readonly Service[] = []): Stage {
     stale: new Latest(false),
     registries,
     write: 'file',
+    allowedTargets: ['0.0.0.0/0', '::/0', '!169.254.0.0/16'],
     metrics: createMetrics(),
     version: '0.1.0',
   };

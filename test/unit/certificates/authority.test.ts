@@ -5,6 +5,7 @@ import { expect } from 'chai';
 import fc from 'fast-check';
 import { openAuthority } from '../../../src/certificates/authority.js';
 import { urisOf } from '../../../src/certificates/reading.js';
+import { issuedAt } from '../../../src/certificates/renewal.js';
 import { requestFor } from '../../../src/certificates/x509.js';
 import { requestWithNames, weakRequest } from './requests.js';
 import {
@@ -45,6 +46,12 @@ describe('the authority', () => {
     expect(modeOf(options.folder)).to.equal(0o700);
     expect(modeOf(join(options.folder, 'authority.json'))).to.equal(0o600);
   });
+
+  for (const lifeMs of [60_000, hour, day])
+    it(`tells by its leaf when it was signed, where it lives for ${lifeMs} ms`, async () => {
+      const authority = await authorityWith({ lifeMs });
+      expect(issuedAt(valueOf(await authority.issue(claims)))).to.equal(start);
+    });
 
   it('is the same one after a restart', async () => {
     const options = authorityOptions();

@@ -67,8 +67,8 @@ describe('mcpx canary, bluegreen, rollback and history', () => {
     '--max-p99 slow': '--max-p99 must be given in percent',
     '--min-calls few': '--min-calls must be a whole number above 0, not few.',
     '--mirror 10': '--mirror must be given in percent',
-    '--match qa': '--match must be a header and its value, header:x-team=qa; not qa.',
-    '--match principal=ana': 'callers have no principals in this version',
+    '--match qa': '--match must be a header and its value, header:x-team=qa, or who an agent is',
+    '--match principal=': '--match must be a header and its value',
   };
   for (const [flags, words] of Object.entries(wrong))
     it(`start ${flags}: says how it is written, and exits with 2`, async () => {

@@ -64,6 +64,24 @@ describe('the configuration', () => {
     }
   });
 
+  it('has no keys sent to it in clear from another machine', () => {
+    const far = 'http://10.0.0.9:8200';
+    const pathsOf = (identity: object, registry = {}) => {
+      const flags = { identity: { mode: 'mutual', ...identity }, registry };
+      const read = readConfig({ env: {}, cwd: '/nonexistent', flags });
+      return read.ok ? [] : read.problems.map(({ subject }) => subject.path);
+    };
+    const byVault = (address: string) => pathsOf({ issuer: 'vault', vault: { address } });
+    const byConsul = { issuer: 'consul' };
+    expect(byVault(far)).to.deep.equal(['identity.vault.address']);
+    expect(pathsOf(byConsul, { consul: { address: far } })).to.deep.equal([
+      'registry.consul.address',
+    ]);
+    expect(byVault('https://10.0.0.9:8200'), 'encrypted').to.deep.equal([]);
+    expect(byVault('http://[::1]:8200'), 'of this machine').to.deep.equal([]);
+    expect(pathsOf({}, { consul: { address: far } }), 'which signs nothing').to.deep.equal([]);
+  });
+
   it('keeps an environment apart in every registry and in the data folder', () => {
     write({ registry: { file: 'services.yaml', consul: {}, etcd: {} } });
     const { data, registry } = read({ cwd, flags: { environment: 'staging' } });

@@ -23,6 +23,7 @@ const everything = {
     etcd: { endpoints: ['http://10.0.0.2:2379', 'http://10.0.0.3:2379'], prefix: '/fleet' },
     write: 'consul',
     allowedTargets: ['10.0.0.0/8', 'fd00::/8'],
+    clearTargets: ['10.1.0.0/16'],
     suddenLoss: { share: '30%', least: 3, hold: '5m' },
   },
   gateway: {
@@ -33,7 +34,8 @@ const everything = {
     ...{ mode: 'mutual', trustDomain: 'example.org', life: '12h', issuer: 'vault' },
     authority: { certificate: '/root.pem', key: '/root-key.pem' },
     files: { folder: '/certificates' },
-    vault: { address: 'http://10.0.0.9:8200', mount: 'mcp', role: 'servers', token: 's.1' },
+    vault: { address: 'https://10.0.0.9:8200', mount: 'mcp', role: 'servers', token: 's.1' },
+    revoked: [{ workload: 'claims', before: '2026-02-03T16:05:00Z' }],
     serverRoots: '/servers.pem',
   },
   admin: {

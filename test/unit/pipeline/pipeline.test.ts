@@ -141,6 +141,15 @@ describe('the pipeline', () => {
       expect(stage.pipeline.stale.value).to.equal(false);
     });
 
+    it('first lets the registry say what was not kept any more when it was killed', async () => {
+      await keepOf('consul');
+      const stage = start('consul');
+      const first = published(stage);
+      for (let turn = 0; turn < 5; turn++) await new Promise((resolve) => setImmediate(resolve));
+      stage.registry('consul').holds(claims, policy);
+      expect([...((await first)?.resources.endpoint.keys() ?? [])]).to.include('policy');
+    });
+
     it('serves the same bytes as before', async () => {
       const earlier = start('file');
       earlier.registry('file').holds(claims, policy);

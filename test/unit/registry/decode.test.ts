@@ -237,7 +237,7 @@ describe('decoding a policy', () => {
 });
 
 describe('where workloads have certificates', () => {
-  const on = { identity: true };
+  const on = { identity: { clearTargets: ['10.0.0.0/8'] } };
   const tlsOf = (fields: Record<string, unknown>) => registration(claims(fields), on).tls;
 
   it('takes how an instance is reached', () => {
@@ -260,6 +260,15 @@ describe('where workloads have certificates', () => {
     ]);
     const policy = decodePolicy({ allow: [] }, { source: 'file', service: 'claims' });
     expect(policy.ok && policy.value.value).to.deep.equal({ allow: [] });
+  });
+
+  it('refuses a server whose calls would leave the machine in clear', () => {
+    const strict = { identity: { clearTargets: ['127.0.0.0/8'] } };
+    const [found] = problems(claims(), strict);
+    expect(found?.subject.path).to.equal('tls.mode');
+    expect(found?.message).to.contain('in clear').and.contain('registry.clearTargets');
+    expect(problems(claims({ tls: { mode: 'tls' } }), strict)).to.deep.equal([]);
+    expect(problems(claims({ url: 'http://127.0.0.1:3000/mcp' }), strict)).to.deep.equal([]);
   });
 
   for (const name of ['edge', 'control-plane', 'filter'])

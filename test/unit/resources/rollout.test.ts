@@ -120,9 +120,13 @@ describe('the rule of a service', () => {
     });
   });
 
-  it('is none without header rules, when all have moved, and after the end', () => {
+  it('names callers by who their certificate says they are', () => {
+    const principals = [{ principal: 'spiffe://mcpx/qa' }];
+    expect(rule({ match: principals })?.match).to.deep.equal(principals);
+  });
+
+  it('is none without rules, when all have moved, and after the end', () => {
     expect(rule({})).to.equal(undefined);
-    expect(rule({ match: [{ principal: 'ana' }] })).to.equal(undefined);
     for (const phase of ['switched', 'promoted', 'aborted', 'finished', 'rolled_back'] as const)
       expect(rule({ match }, phase), phase).to.equal(undefined);
   });

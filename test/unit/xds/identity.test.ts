@@ -1,4 +1,5 @@
 import { expect } from 'chai';
+import { revokedBy } from '../../../src/certificates/revoked.js';
 import { ownWorkloads } from '../../../src/certificates/workload.js';
 import type { Audience } from '../../../src/snapshot/audience.js';
 import { objection, spiffeIdIn } from '../../../src/xds/identity.js';
@@ -65,6 +66,20 @@ describe('identity', () => {
 
   it('believes anybody where no policy is set', () => {
     expect(objection('any', undefined, said('edge'))).to.equal(undefined);
+  });
+
+  it('is nobody with a certificate that is revoked, and others are who they are', () => {
+    const revoked = revokedBy(
+      [{ workload: 'claims', before: '1970-01-01T00:00:00.500Z' }],
+      'example.org',
+    );
+    const shown = (workload: string, issuedAt?: number) => {
+      const whom = { ...peer(`spiffe://example.org/${workload}`), issuedAt };
+      return objection({ ...policy, revoked }, whom, said(`sidecar/${workload}`));
+    };
+    for (const issuedAt of [undefined, 499])
+      expect(shown('claims', issuedAt)).to.contain('revoked').and.contain('join anew');
+    expect([shown('claims', 500), shown('policy', 0)]).to.deep.equal([undefined, undefined]);
   });
 
   it('ends with the certificate, under any policy (point 41)', () => {
