@@ -9,6 +9,7 @@ import { succeeded, type Outcome, type Problem } from './errors.js';
 import { watchGatewayCertificate } from './gateway_certificate.js';
 import type { Latest } from './latest.js';
 import type { Log } from './log.js';
+import { isLoopback } from './loopback.js';
 import type { Metrics } from './metrics.js';
 import { openOwnLinks, type OwnLinks } from './own_links.js';
 import type { Registry } from './registry/registry.js';
@@ -37,6 +38,9 @@ export async function openIdentity(parts: Parts): Promise<Outcome<IdentityParts>
   const opened = await openOwnLinks(parts);
   if (!opened.ok) return opened;
   const links = opened.value;
+  const { host } = parts.config.xds;
+  if (!links && !isLoopback(host))
+    parts.log.warn({ host }, 'anybody who reaches xDS may be any Envoy: set identity.mode mutual');
   const certified = links ? openWorkloadCertificates(parts, links.authority) : nothing;
   if (!certified.ok) {
     await links?.close();

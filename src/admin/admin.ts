@@ -3,6 +3,7 @@
  * service see the fleet, and the one way to write to it by HTTP. It shows what
  * the loop last made and writes only to a registry; it decides nothing itself.
  */
+import { constants } from 'node:crypto';
 import { createServer, type RequestListener, type Server } from 'node:http';
 import { createServer as createTlsServer, type Server as TlsServer } from 'node:https';
 import type { AddressInfo } from 'node:net';
@@ -37,6 +38,7 @@ export interface AdminOptions {
   readonly log: Log;
 }
 
+const handshakeTimeout = 10_000;
 const keepAliveMs = 15_000;
 const closeDeadlineMs = 1_500;
 
@@ -90,9 +92,13 @@ function serverOf(
   handle: RequestListener,
 ): Outcome<Made> {
   if (!tls) return succeeded({ server: createServer(handle), stop: () => undefined });
-  const context = (material: TlsMaterial) => ({ ...material, minVersion: 'TLSv1.3' as const });
+  const context = (material: TlsMaterial) => ({
+    ...{ ...material, minVersion: 'TLSv1.3' as const },
+    // A ticket would let somebody in again whose certificate has ended.
+    secureOptions: constants.SSL_OP_NO_TICKET,
+  });
   try {
-    const asked = { requestCert: true, rejectUnauthorized: false };
+    const asked = { requestCert: true, rejectUnauthorized: false, handshakeTimeout };
     const server = createTlsServer({ ...context(tls.value), ...asked }, handle);
     const stop = tls.subscribe((material) => {
       try {
