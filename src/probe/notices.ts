@@ -23,6 +23,8 @@ export interface Speaker {
 interface Stream {
   /** Another one means another speaker. */
   readonly key: string;
+  /** By which it is reached: another one shows another certificate. */
+  readonly agent: Target['agent'];
   readonly calledOff: AbortController;
   /** When the server refused to stream, by `performance.now()`. */
   refusedAt: number | undefined;
@@ -63,12 +65,14 @@ export class Notices {
 
   /** Listens to this speaker for the service from now on; a stream to the same one stays. */
   follow(service: string, speaker: Speaker | undefined): void {
-    const key = JSON.stringify(speaker);
+    const { agent, ...target } = speaker?.target ?? {};
+    const key = JSON.stringify({ ...speaker, target });
     const present = this.#streams.get(service);
-    if (present && present.key === key && !mayBeAskedAgain(present)) return;
+    const isSame = present?.key === key && present.agent === agent;
+    if (isSame && !mayBeAskedAgain(present)) return;
     this.forget(service);
     if (speaker === undefined || this.#isFull()) return;
-    const stream = { key, calledOff: new AbortController(), refusedAt: undefined };
+    const stream = { key, agent, calledOff: new AbortController(), refusedAt: undefined };
     this.#streams.set(service, stream);
     void this.#keepOpen(service, speaker, stream);
   }

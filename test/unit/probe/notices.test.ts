@@ -1,9 +1,11 @@
+import { Agent } from 'node:https';
 import { expect } from 'chai';
 import { emptyFleet, type Fleet, type ProbeReport } from '../../../src/fleet/fleet.js';
 import type { Registration } from '../../../src/fleet/fleet.js';
 import { merge } from '../../../src/fleet/merge.js';
 import { Latest } from '../../../src/latest.js';
 import { silentLog } from '../../../src/log.js';
+import { Notices } from '../../../src/probe/notices.js';
 import { Probe } from '../../../src/probe/probe.js';
 import { registration, report } from '../fleet/registered.js';
 import { until } from '../up/processes.js';
@@ -43,6 +45,18 @@ describe('what services tell', () => {
     probe.report.when((known) => toolsIn(known).join() === tools.join());
   const times = ({ asked }: TellingServer, method: string) =>
     asked.filter((each) => each === method).length;
+
+  it('is heard by TLS too, over an agent whose sockets lead back to it', async () => {
+    const server = await telling('legacy');
+    const agent: Agent & { own?: unknown } = new Agent();
+    agent.own = agent;
+    const url = `https://127.0.0.1:${server.port}/mcp`;
+    const wanted = { toolsListChanged: true };
+    const speaker = { target: { url, agent }, era: 'legacy', wanted } as const;
+    const notices = new Notices(() => undefined, silentLog);
+    expect(() => notices.follow('claims', speaker)).not.to.throw();
+    notices.close();
+  });
 
   for (const era of ['modern', 'legacy'] as const) {
     const listening = era === 'modern' ? 'subscriptions/listen' : 'GET';
