@@ -41,7 +41,7 @@ const nodeRow =
     return [
       plain(id),
       plain(version),
-      plain(role),
+      plain(roleText(role)),
       holds.join(', '),
       lagText(state, colours),
       lastRefusal === undefined ? '' : brief(`${lastRefusal.at} ${lastRefusal.message}`, 80),
@@ -95,3 +95,6 @@ function syncText(status: Node['kinds'][string], colours: Colours): string {
   if (overdue) return colours.red('its answer is overdue');
   return inFlight ? 'its answer is awaited' : 'not yet';
 }
+
+/** Where a sidecar listens is told of one node, not of all. */
+const roleText = (role: string): string => role.replace(/\?.*$/, '');
