@@ -14,16 +14,26 @@ const ladder = ['house', 'unit', 'golden', 'wire', 'real'];
 await setUp();
 
 const wanted = process.argv.slice(2).filter((word) => !word.startsWith('-'));
-const files = ladder
+let files = ladder
   .flatMap((rung) => testFiles(join(root, 'dist', 'test', rung)))
   .filter((file) => wanted.length === 0 || wanted.some((word) => file.includes(word)));
 if (files.length === 0) giveUp(`No test file matches ${wanted.join(' ')}.`);
+let leftOut = '';
 if (files.some((file) => file.includes(join('test', 'real'))))
   await orGiveUp(async () => {
     await setUpRealParts();
     process.env.VAULT_BIN = await step('Vault', (note) => findVault(note));
+    if (process.env.VAULT_BIN === '') leaveOutVault();
   });
 await runMocha(files);
+
+/** Of all parts the one that cannot be made here; nobody shall believe that it was tried. */
+function leaveOutVault() {
+  const others = files.filter((file) => !file.endsWith('vault.test.js'));
+  if (others.length === files.length) return;
+  files = others;
+  leftOut = 'Not run: test/real/certificates/vault.test.ts, for want of a Vault.';
+}
 
 function testFiles(folder) {
   try {
@@ -41,12 +51,11 @@ async function runMocha(testFilesToRun) {
   const mocha = new Mocha({ timeout: 60_000, color: process.stdout.isTTY });
   for (const file of testFilesToRun) mocha.addFile(file);
   await mocha.loadFilesAsync();
-  const skippedSuites = new Set();
   const runner = mocha.run(() => {
     const { passes, failures, pending } = runner.stats;
-    const skipped = pending > 0 ? `, ${pending} SKIPPED: ${[...skippedSuites].join('; ')}` : '';
-    console.log(`${passes} passed, ${failures} failed${skipped}`);
-    process.exit(failures > 0 || passes === 0 ? 1 : 0);
+    if (leftOut !== '') console.log(leftOut);
+    // A test that skips itself has shown nothing: it counts as failed.
+    console.log(`${passes} passed, ${failures + pending} failed`);
+    process.exit(failures + pending > 0 || passes === 0 ? 1 : 0);
   });
-  runner.on('pending', (test) => skippedSuites.add(test.parent.titlePath().join(' ')));
 }

@@ -14,10 +14,10 @@ export interface RealVault extends Restarting {
   stop(): Promise<void>;
 }
 
-/** Undefined where no Vault is installed. */
-export async function startVault(): Promise<RealVault | undefined> {
+/** Throws where no Vault is installed. */
+export async function startVault(): Promise<RealVault> {
   const binary = await setUpBinary('vault', 'findVault');
-  if (binary === '') return undefined;
+  if (binary === '') throw new Error('VAULT_BIN names no Vault.');
   const folder = await temporaryFolder('vault');
   const [port = 0] = await freePorts(1);
   const config = join(folder.path, 'vault.json');
