@@ -4,16 +4,19 @@
  * steers. It listens before the registries are heard, so that `/readyz` can
  * say what is missing; Envoy gets nothing until there is something true to say.
  */
+import { adminOptionsOf, auditLogOf, auditStep } from './admin/access.js';
 import { startAdmin, type Admin } from './admin/admin.js';
-import { adminOptionsOf, auditLogOf, auditStep } from './admin_access.js';
 import { audienceSnapshots, type AudienceSnapshots } from './audience_snapshots.js';
 import { systemClock } from './clock.js';
 import type { Config } from './config.js';
 import { failed, type Outcome, type Problem } from './errors.js';
 import type { Removal } from './fleet/beliefs.js';
-import type { Registration, SourceName } from './fleet/fleet.js';
 import { serviceNamed } from './fleet/changes.js';
+import type { Registration, SourceName } from './fleet/fleet.js';
 import { firstOf } from './fleet/newcomer.js';
+import { openIdentity, type IdentityParts } from './identity/identity.js';
+import { reachBy } from './identity/probe_reach.js';
+import { identityOf } from './identity_on.js';
 import { lastGoodStore, type LastGoodStore } from './last_good.js';
 import type { Log } from './log.js';
 import type { Metrics } from './metrics.js';
@@ -21,23 +24,20 @@ import { Pipeline } from './pipeline.js';
 import { planOf } from './plan.js';
 import { askService } from './probe/ask.js';
 import { Probe } from './probe/probe.js';
-import { reachBy } from './probe_reach.js';
 import { createConsulRegistry } from './registry/consul.js';
 import { createEtcdRegistry } from './registry/etcd.js';
 import { createFileRegistry } from './registry/file.js';
 import type { Changes } from './registry/planned.js';
 import type { Registry } from './registry/registry.js';
 import { clusterOfVersion } from './resources/names.js';
-import { Rollouts } from './rollouts.js';
 import type { LaggingNode } from './rollout/due.js';
+import { Rollouts } from './rollouts.js';
 import { callLogReceiver } from './signals/export.js';
 import { CallSignals } from './signals/signals.js';
 import type { Audience } from './snapshot/audience.js';
 import { emptySnapshot } from './snapshot/snapshot.js';
 import { keptRefusals } from './xds/kept_refusals.js';
 import type { Nodes } from './xds/nodes.js';
-import { identityOf } from './identity_on.js';
-import { openIdentity, type IdentityParts } from './identity_parts.js';
 import { startXdsServer, type XdsServer } from './xds/server.js';
 
 /** How long a registration may wait for its server to say what it offers. */

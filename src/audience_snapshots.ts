@@ -5,11 +5,12 @@
  * What changes in the fleet or among the certificates leads by name to the sidecars it touches;
  * the others are not looked at.
  */
-import { isOwnWorkload } from './certificates/workload.js';
 import type { Material } from './certificates/material.js';
+import { isOwnWorkload } from './certificates/workload.js';
 import { fleetChanges, serviceNamed, type ServiceChange } from './fleet/changes.js';
 import { dependantsOf, dependenciesOf } from './fleet/dependencies.js';
 import { emptyFleet, type Fleet } from './fleet/fleet.js';
+import type { Workloads } from './identity/workload_certificates.js';
 import { Latest } from './latest.js';
 import type { Log } from './log.js';
 import { differences } from './persistent_map.js';
@@ -20,15 +21,6 @@ import { inconsistencies } from './snapshot/consistent.js';
 import { buildSnapshot, type Snapshot } from './snapshot/snapshot.js';
 
 type Published = Pick<Latest<Snapshot | undefined>, 'value' | 'subscribe'>;
-
-/** Where workloads have certificates. */
-export interface Workloads {
-  readonly material: Latest<Material>;
-  /** Asks for a workload's certificate, until the returned function is called. */
-  readonly want: (workload: string) => () => void;
-  /** Who signs servers that are no workloads, PEM. */
-  readonly serverRoots: string;
-}
 
 export interface AudienceParts {
   /** Of the edges; undefined until all registries were heard, and with it the fleet is unknown. */

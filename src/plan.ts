@@ -7,7 +7,7 @@ import type { Plan } from './admin/state.js';
 import type { Config } from './config.js';
 import type { Problem } from './errors.js';
 import { emptyFleet, type SourceName } from './fleet/fleet.js';
-import { gatewayFiles } from './gateway_certificate.js';
+import { gatewayFiles } from './identity/gateway_certificate.js';
 import { identityOf, type Identity } from './identity_on.js';
 import { thoughtThrough, type Changes, type Standing } from './registry/planned.js';
 import { credentialsOf } from './resources/credentials.js';

@@ -4,6 +4,7 @@
  * state machine what is due, and writes by compare-and-set. So every replica
  * may run this loop; whoever writes first has done it, and the others see it.
  */
+import { randomUUID } from 'node:crypto';
 import type { Clock } from './clock.js';
 import { failed, problem, reasonOf, type Outcome } from './errors.js';
 import { fleetChanges, serviceNamed } from './fleet/changes.js';
@@ -16,10 +17,11 @@ import type { Hearing, Registry } from './registry/registry.js';
 import { renderChanges } from './resources/render.js';
 import type { ResourceSettings } from './resources/settings.js';
 import { apply, type Action } from './rollout/advance.js';
-import { due, type LaggingNode, type Waiting } from './rollout/due.js';
-import { passGates } from './rollout/gates.js';
-import { judge, type Signals, type Verdict, type Window } from './rollout/judge.js';
 import { isRetired } from './rollout/drain.js';
+import { due, type LaggingNode, type Look, type Waiting } from './rollout/due.js';
+import { passGates } from './rollout/gates.js';
+import { Holds } from './rollout/holds.js';
+import { judge, type Signals, type Verdict, type Window } from './rollout/judge.js';
 import { versionsOf } from './rollout/standing.js';
 import type {
   Intent,
@@ -46,7 +48,7 @@ export interface RolloutParts {
   /** Where the rollout of a service that has none yet is kept. */
   readonly write: SourceName;
   readonly settings: ResourceSettings;
-  /** Envoys that do not hold what is published of this service. */
+  /** Envoys connected here that do not hold what is published of this service. */
   readonly lagging: (service: string) => readonly LaggingNode[];
   readonly signals: SignalsOf;
   /** Told of every step that nobody has asked for, once it is made. */
@@ -64,13 +66,17 @@ export class Rollouts implements Steering {
   #soon: NodeJS.Immediate | undefined;
   /** Services whose rollout is open, or whose losing version drains. */
   readonly #goingOn = new Set<string>();
+  readonly #holds = new Holds(randomUUID());
   #fleet = emptyFleet;
 
   constructor(private readonly parts: RolloutParts) {
     this.#unsubscribe = parts.fleet.subscribe((fleet) => {
       for (const { name, after } of fleetChanges(this.#fleet, fleet))
         if (after?.rollout && !isRetired(after.rollout.document.current)) this.#goingOn.add(name);
-        else this.#goingOn.delete(name);
+        else {
+          this.#goingOn.delete(name);
+          this.#holds.forget(name);
+        }
       this.#fleet = fleet;
       // Not now: what is published follows the fleet, and only then can an Envoy lag behind it.
       this.#soon ??= setImmediate(() => this.look());
@@ -98,10 +104,10 @@ export class Rollouts implements Steering {
     const kept = service?.rollout;
     if (!service || !kept) return undefined;
     const { document } = kept;
-    const lagging = this.parts.lagging(name);
+    const lagging = this.#laggingAnywhere(document.current);
     const window = this.#windowOf(document.current);
     const verdict = this.#verdictOn(document.current, window);
-    const next = this.#due(service, kept, verdict);
+    const next = this.#due(service, kept, { verdict, lagging });
     return { service, document, window, verdict, next, lagging };
   }
 
@@ -129,23 +135,30 @@ export class Rollouts implements Steering {
   }
 
   async keep({ service, before, after }: Proposal): Promise<Outcome<RolloutDocument>> {
-    const source = this.#sourceOf(service);
-    const registry = this.parts.registries.get(source);
-    const unreachable = (message: string) =>
-      failed(problem('registry_unreachable', { source }, message));
-    if (!registry) return unreachable(`${source} is not configured under registry.`);
-    try {
-      const kept = await registry.keepRollout(after, before);
-      if (!kept.ok) return kept;
-    } catch (error) {
-      return unreachable(`${source} did not take the change: ${reasonOf(error)}. Try again.`);
-    }
+    const kept = await this.#write(this.#sourceOf(service), after, before);
+    if (!kept.ok) return kept;
     const { id, kind, from, to, events } = after.current;
     const about = { service: service.name, rollout: id, kind, from, to };
     const { what, who, why, share, to: phase } = events.at(-1) ?? {};
     this.parts.log.info({ ...about, what, who, why, share, phase }, 'rollout went on');
     await this.#returned(after.current);
     return { ok: true, value: after };
+  }
+
+  async #write(
+    source: SourceName,
+    after: RolloutDocument,
+    before: RolloutDocument | undefined,
+  ): Promise<Outcome<void>> {
+    const registry = this.parts.registries.get(source);
+    const unreachable = (message: string) =>
+      failed(problem('registry_unreachable', { source }, message));
+    if (!registry) return unreachable(`${source} is not configured under registry.`);
+    try {
+      return await registry.keepRollout(after, before);
+    } catch (error) {
+      return unreachable(`${source} did not take the change: ${reasonOf(error)}. Try again.`);
+    }
   }
 
   /** Carries on whatever is due now. */
@@ -165,11 +178,34 @@ export class Rollouts implements Steering {
   /** Undefined where nothing is due. */
   #carryOn(name: string): Promise<void> | undefined {
     const status = this.status(name);
-    if (!status || status.next.what === 'wait') return undefined;
+    if (!status) return undefined;
+    if (status.next.what === 'wait') return this.#heldBack(status);
     const intent = { service: name, action: status.next, who: 'mcpx', acceptBreaking: false };
     const proposed = this.proposed(intent);
     // Refused: the state moved on between the look and now; the next look sees it.
     return proposed.ok ? this.#written(proposed.value) : undefined;
+  }
+
+  /** Tells other replicas who lags here; undefined where they know. */
+  #heldBack({ service, document }: RolloutStatus): Promise<void> | undefined {
+    const { current } = document;
+    const { clock, hearing, lagging, log } = this.parts;
+    const source = this.#sourceOf(service);
+    if (hearing.value.get(source)?.state !== 'heard') return undefined;
+    const held = this.#holds.toSay(current, lagging(service.name), clock.now());
+    if (!held) return undefined;
+    const nodes = held.map(({ node }) => node);
+    log.info({ service: service.name, nodes }, 'Envoys that hold a rollout back');
+    const after = { ...document, current: { ...current, held } };
+    // Refused: somebody was faster, and the next look sees what they have done.
+    return this.#write(source, after, document).then(() => undefined);
+  }
+
+  #laggingAnywhere(rollout: Rollout): readonly LaggingNode[] {
+    const here = this.parts.lagging(rollout.service);
+    const names = new Set(here.map(({ node }) => node));
+    const elsewhere = this.#holds.elsewhere(rollout, this.parts.clock.now());
+    return [...here, ...elsewhere.filter(({ node }) => !names.has(node))];
   }
 
   async #written(proposal: Proposal): Promise<void> {
@@ -210,12 +246,11 @@ export class Rollouts implements Steering {
   #due(
     service: Service,
     { source, document }: KeptRollout,
-    verdict: Verdict | undefined,
+    felt: Pick<Look, 'verdict' | 'lagging'>,
   ): Action | Waiting {
-    const { clock, hearing, lagging } = this.parts;
+    const { clock, hearing } = this.parts;
     return due(document.current, {
-      ...{ now: clock.now(), earlier: document.earlier, versions: versionsOf(service), verdict },
-      lagging: lagging(service.name),
+      ...{ now: clock.now(), earlier: document.earlier, versions: versionsOf(service), ...felt },
       registryHeard: hearing.value.get(source)?.state === 'heard',
     });
   }

@@ -40,8 +40,9 @@ export async function inTurns<Part extends string>(
   pids: Pids<Part>,
 ): Promise<ReadonlyMap<string, readonly Round<Part>[]>> {
   const measured = new Map<string, Round<Part>[]>(legs.map(({ title }) => [title, []]));
+  // Every other round the other way round: what grows or fades favours nobody.
   for (let round = 1; round <= rounds; round++)
-    for (const leg of legs) {
+    for (const leg of round % 2 === 1 ? legs : legs.toReversed()) {
       process.stderr.write(`• round ${round} of ${rounds}, ${leg.title} …`);
       const figures = await measure(leg, seconds, pids);
       measured.get(leg.title)?.push(figures);

@@ -5,8 +5,8 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { setTimeout as delay } from 'node:timers/promises';
-import pico from 'picocolors';
 import { rolloutStatus } from '../../src/admin/rollout_schemas.js';
+import { terminalColours } from '../../src/colours.js';
 import { packageFile } from '../../src/package_file.js';
 import { onStack, type Stack } from '../stack.js';
 import { postCall } from '../../test/real/parts/agent.js';
@@ -16,11 +16,12 @@ import { eventually, type Mcpx } from '../../test/real/parts/mcpx.js';
 const callsPerSecond = 150;
 const readMs = 800;
 
+const colours = terminalColours();
 const say = (text: string): void => void process.stdout.write(`${text}\n`);
 
 export async function demonstrate(): Promise<void> {
   await onStack(async (stack) => {
-    say(pico.bold('\nShip a new version and take it back\n'));
+    say(colours.bold('\nShip a new version and take it back\n'));
     say('A gateway and one MCP server: claims 1.0.0. Agents call it all the time.');
     const mcpx = await stack.mcpx();
     await add(stack, mcpx, '1.0.0');
@@ -50,7 +51,7 @@ interface Act {
 }
 
 async function ship(stack: Stack, mcpx: Mcpx, { words, version, failing }: Act): Promise<void> {
-  say(pico.bold(`\n${words}`));
+  say(colours.bold(`\n${words}`));
   await add(stack, mcpx, version, failing);
   const limits = ['--max-error-rate', '2%', '--max-p99', '+900%', '--min-calls', '30'];
   const steps = ['--steps', '5,25,50,100', '--every', '20s'];
@@ -102,7 +103,7 @@ async function add(stack: Stack, mcpx: Mcpx, version: string, failing = 0): Prom
 
 /** Shows a command as it is typed, and runs it; it must succeed. */
 async function typed(mcpx: Mcpx, words: readonly string[]): Promise<void> {
-  say(pico.cyan(`\n$ mcpx ${words.join(' ')}`));
+  say(colours.cyan(`\n$ mcpx ${words.join(' ')}`));
   const code = await run(mcpx, words, 'inherit');
   if (code !== 0) throw new Error(`mcpx ${words.join(' ')} ended with exit code ${code}`);
 }
@@ -146,9 +147,10 @@ class Agents {
   tell(): string {
     const [reason = ''] = this.#failures;
     const failed = this.#failures.length;
-    const lost = failed === 0 ? pico.green('none lost') : pico.red(`${failed} lost: ${reason}`);
+    const lost =
+      failed === 0 ? colours.green('none lost') : colours.red(`${failed} lost: ${reason}`);
     const felt = `${this.#toolErrors} answered with an error of the tool`;
-    return `\n${pico.bold('Agents so far:')} ${this.#done} calls, ${lost}, ${felt}.`;
+    return `\n${colours.bold('Agents so far:')} ${this.#done} calls, ${lost}, ${felt}.`;
   }
 
   async #call(): Promise<void> {

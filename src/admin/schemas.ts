@@ -123,6 +123,7 @@ export const registered = named(
       .enum(['added', 'replaced', 'unchanged'])
       .describe('unchanged: it was there word for word, and nothing was written'),
     registration: anything.describe('the registration as decoded, defaults filled in'),
+    replaces: z.string().optional().describe('the version that was at its address'),
     warnings: z.array(problem),
   }),
 );

@@ -1,13 +1,13 @@
 /** Services: shown from the fleet; written to one registry, whose watch brings the change back. */
-import type { Log } from '../log.js';
 import { nearest } from '../config.js';
 import { reasonOf, type Outcome, type Problem } from '../errors.js';
 import { exposedServices } from '../fleet/exposed_services.js';
 import type { Fleet, Instance } from '../fleet/fleet.js';
 import { conflictsWith, conflictsWithout } from '../fleet/newcomer.js';
+import type { Log } from '../log.js';
 import { decodeRegistration } from '../registry/decode.js';
-import { registrationSchema } from '../registry/schema.js';
 import type { Registry, RegistrationDocument } from '../registry/registry.js';
+import { registrationSchema } from '../registry/schema.js';
 import { listed, notFound, problemAnswer } from './problem.js';
 import { jsonAnswer, jsonRow, type AdminRequest, type Answer, type Route } from './route.js';
 import { registered, removed, serviceDetail, serviceList } from './schemas.js';
@@ -104,7 +104,10 @@ async function register(
   log.info({ service: name, instance: id, source, change }, 'registered');
   return {
     ...jsonAnswer(
-      { change, registration, warnings: warnings.map(listed) },
+      {
+        ...{ change, registration, warnings: warnings.map(listed) },
+        ...(before && change === 'replaced' && { replaces: before.version }),
+      },
       change === 'added' ? 201 : 200,
     ),
     headers: { location: `/v1/services/${encodeURIComponent(name)}` },
@@ -126,7 +129,7 @@ function standing(
   { services }: Fleet,
   name: string,
   which: (instance: Instance) => boolean,
-): readonly object[] {
+): readonly { readonly version: string }[] {
   const service = services.find((candidate) => candidate.name === name);
   if (!service) return [];
   const { path, era, health, traffic, expose, instances } = service;

@@ -81,6 +81,7 @@ export const registered = z.object({
     name: z.string(),
     version: z.string(),
   }),
+  replaces: z.string().optional(),
   warnings: z.array(problem),
 });
 

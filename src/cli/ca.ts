@@ -1,10 +1,11 @@
 /** `mcpx ca show | rotate`. */
 import type { z } from 'zod';
+import type { Colours } from '../colours.js';
 import { certificateList, rootList } from './answers.js';
 import { clientOf } from './client.js';
 import type { Run } from './command.js';
 import { plain, table } from './table.js';
-import type { Colours, Terminal } from './terminal.js';
+import type { Terminal } from './terminal.js';
 
 type Root = z.infer<typeof rootList>['roots'][number];
 type Certificate = z.infer<typeof certificateList>['certificates'][number];

@@ -4,9 +4,15 @@ import { parseDocument } from 'yaml';
 import type { z } from 'zod';
 import { nearest } from '../config.js';
 import { reasonOf } from '../errors.js';
-import { closeSession, openLegacy, openModern, request, type Session } from '../conversation.js';
+import {
+  closeSession,
+  openLegacy,
+  openModern,
+  request,
+  type Session,
+} from '../mcp_client/conversation.js';
+import { failureText, type Exchange, type Limits } from '../mcp_client/streamable.js';
 import { isObject, type JsonObject } from '../mcp_wire.js';
-import { failureText, type Exchange, type Limits } from '../streamable.js';
 import { toolList } from './answers.js';
 import { clientOf } from './client.js';
 import type { Invocation, Run } from './command.js';

@@ -1,7 +1,12 @@
 /** The admin API over HTTP: answers are decoded once, problem details become readable failures. */
 import { userInfo } from 'node:os';
 import { z } from 'zod';
-import { callAdmin, type AdminAnswer, type AdminCall, type Credentials } from '../admin_call.js';
+import {
+  callAdmin,
+  type AdminAnswer,
+  type AdminCall,
+  type Credentials,
+} from '../admin_client/call.js';
 import { reasonOf } from '../errors.js';
 import type { Invocation } from './command.js';
 import { Failure, Unreachable } from './failure.js';

@@ -1,10 +1,11 @@
 /** `mcpx doctor`: what is wrong on this machine, and the mend. */
 import { stringify } from 'yaml';
+import type { Colours } from '../colours.js';
 import { checks, type Finding } from './checks.js';
 import type { Invocation, Run } from './command.js';
 import { configFor } from './settings.js';
 import { plain, table } from './table.js';
-import type { Colours, Terminal } from './terminal.js';
+import type { Terminal } from './terminal.js';
 
 export const doctor: Run = async (invocation) => {
   const { options, terminal } = invocation;

@@ -1,10 +1,11 @@
 /** `mcpx fleet`: who is connected, what each holds, its lag, what it refused in its own words. */
 import type { z } from 'zod';
+import type { Colours } from '../colours.js';
 import { node, nodeList } from './answers.js';
 import { clientOf, segment, type AdminClient } from './client.js';
 import type { ExitCode, Run } from './command.js';
 import { brief, plain, table } from './table.js';
-import type { Colours, Terminal } from './terminal.js';
+import type { Terminal } from './terminal.js';
 
 type Node = z.infer<typeof node>;
 

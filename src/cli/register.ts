@@ -65,7 +65,9 @@ async function registerOne(
   }
   const { name, version, id, source } = value.registration;
   const done = changeText[value.change];
-  terminal.out(`${done} ${name} ${version} at ${id} in the ${source} registry.`);
+  const { replaces = version } = value;
+  const other = replaces === version ? '' : `, where ${replaces} was`;
+  terminal.out(`${done} ${name} ${version} at ${id} in the ${source} registry${other}.`);
   if (wait) terminal.out(await whatCameOfIt(client, name, id, terminal));
 }
 

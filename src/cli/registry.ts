@@ -1,10 +1,11 @@
 /** `mcpx registry list | accept`. */
 import type { z } from 'zod';
+import type { Colours } from '../colours.js';
 import { acceptedLoss, registryList } from './answers.js';
 import { clientOf, segment } from './client.js';
 import type { Run } from './command.js';
 import { brief, plain, table } from './table.js';
-import type { Colours, Terminal } from './terminal.js';
+import type { Terminal } from './terminal.js';
 
 type Registry = z.infer<typeof registryList>['registries'][number];
 type Services = z.infer<typeof acceptedLoss>['services'];

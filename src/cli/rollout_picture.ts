@@ -1,8 +1,9 @@
 /** A rollout as a picture: who gets how much, how each version fares, what is next. */
 import type { z } from 'zod';
+import type { Colours } from '../colours.js';
 import type { rolloutStatus } from './answers.js';
 import { plain, table } from './table.js';
-import type { Colours, Terminal } from './terminal.js';
+import type { Terminal } from './terminal.js';
 
 type Status = z.infer<typeof rolloutStatus>;
 type Version = Status['versions'][number];

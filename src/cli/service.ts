@@ -1,9 +1,9 @@
 /** `mcpx service list | show | remove`. */
-import type { Invocation, Run } from './command.js';
+import type { Colours } from '../colours.js';
 import { removed, serviceDetail, serviceList } from './answers.js';
 import { clientOf, segment } from './client.js';
+import type { Invocation, Run } from './command.js';
 import { brief, plain, table } from './table.js';
-import type { Colours } from './terminal.js';
 
 export const list: Run = async (invocation) => {
   const { options, terminal } = invocation;

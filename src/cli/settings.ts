@@ -3,10 +3,10 @@ import { readFile } from 'node:fs/promises';
 import { resolve } from 'node:path';
 import { rootCertificates } from 'node:tls';
 import { z } from 'zod';
-import { adminUrlOf as adminUrlHere, localRoots } from '../admin_address.js';
-import type { Credentials } from '../admin_call.js';
-import { reasonOf } from '../errors.js';
+import { adminUrlOf as adminUrlHere, localRoots } from '../admin_client/address.js';
+import type { Credentials } from '../admin_client/call.js';
 import { readConfig, type Config } from '../config.js';
+import { reasonOf } from '../errors.js';
 import type { Invocation } from './command.js';
 import { Failure } from './failure.js';
 

@@ -1,10 +1,7 @@
 /** Where a command reads and writes; a test hands in its own. */
-import { isatty } from 'node:tty';
-import pico from 'picocolors';
+import { terminalColours, type Colours } from '../colours.js';
 
 export type Environment = Readonly<Record<string, string | undefined>>;
-
-export type Colours = ReturnType<typeof pico.createColors>;
 
 export interface Terminal {
   /** Data: what a script would read. */
@@ -19,17 +16,15 @@ export interface Terminal {
   readonly cwd: string;
 }
 
-/** The terminal this process was started on. Colours only where a person looks. */
+/** The terminal this process was started on. */
 export function processTerminal(): Terminal {
   const { stdout, stderr, env } = process;
-  const seen = isatty(stdout.fd) && isatty(stderr.fd);
-  const plain = (env['NO_COLOR'] ?? '') !== '';
   return {
     out: (text) => stdout.write(`${text}\n`),
     err: (text) => stderr.write(`${text}\n`),
     readInput,
     ...(stdout.isTTY && { redraw: redrawOn(stdout) }),
-    colours: pico.createColors(seen && !plain),
+    colours: terminalColours(),
     env,
     cwd: process.cwd(),
   };

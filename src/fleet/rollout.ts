@@ -60,6 +60,17 @@ export interface RolloutEvent {
   readonly why: string;
 }
 
+/** An Envoy that does not hold the present shares, as the replica it is connected to has seen. */
+export interface Hold {
+  readonly node: string;
+  /** It answered with a NACK rather than not at all. */
+  readonly refused: boolean;
+  /** The replica. */
+  readonly by: string;
+  /** When it was said last, ms since the epoch. */
+  readonly at: number;
+}
+
 export interface Rollout {
   readonly id: string;
   readonly service: string;
@@ -82,6 +93,8 @@ export interface Rollout {
   readonly match: readonly MatchRule[];
   /** Percent of the read-only calls that are copied to the new version; 0: none. */
   readonly mirror: number;
+  /** What keeps the next step back at any replica; undefined: nothing. */
+  readonly held?: readonly Hold[] | undefined;
   /** Oldest first. */
   readonly events: readonly RolloutEvent[];
 }

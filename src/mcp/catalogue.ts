@@ -4,7 +4,7 @@
  */
 import http from 'node:http';
 import https from 'node:https';
-import { tlsOptionsOf, type Credentials } from '../admin_call.js';
+import { tlsOptionsOf, type Credentials } from '../admin_client/call.js';
 import { reasonOf } from '../errors.js';
 import { Latest } from '../latest.js';
 import type { Log } from '../log.js';

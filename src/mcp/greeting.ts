@@ -1,7 +1,7 @@
 /** How the aggregate introduces itself: `initialize` (legacy) and `server/discover` (modern). */
 import { readFileSync } from 'node:fs';
-import type { ClientInfo } from '../conversation.js';
 import { sessionHeader } from '../gateway_contract.js';
+import type { ClientInfo } from '../mcp_client/conversation.js';
 import { isObject, metaKeys, type JsonObject } from '../mcp_wire.js';
 import { packageFile } from '../package_file.js';
 import { resultAnswer, type Answer } from './answer.js';

@@ -3,16 +3,16 @@
  * with the shared key, and two faces that answer from both. Starts in that order.
  */
 import type { Server as HttpServer } from 'node:http';
-import { adminUrlOf, localRoots } from '../admin_address.js';
-import type { Credentials } from '../admin_call.js';
+import { adminUrlOf, localRoots } from '../admin_client/address.js';
+import type { Credentials } from '../admin_client/call.js';
+import { localTokens } from '../admin_client/local_token.js';
 import { readIdentity } from '../admission/identity_files.js';
 import type { Config } from '../config.js';
 import { failed, problem, reasonOf, succeeded, type Outcome } from '../errors.js';
 import { aggregatePath, clusterHeader } from '../gateway_contract.js';
-import { localTokens } from '../local_token.js';
 import type { Log } from '../log.js';
+import type { Target } from '../mcp_client/streamable.js';
 import type { Metrics } from '../metrics.js';
-import type { Target } from '../streamable.js';
 import { createBridge } from './bridge.js';
 import { watchCatalogue } from './catalogue.js';
 import { createFilter } from './filter.js';

@@ -5,7 +5,7 @@
  */
 import { createCipheriv, createDecipheriv, randomBytes } from 'node:crypto';
 import { deflateRawSync, inflateRawSync } from 'node:zlib';
-import type { ClientInfo } from '../conversation.js';
+import type { ClientInfo } from '../mcp_client/conversation.js';
 import { BoundedMap } from './bounded.js';
 
 export interface UpstreamSession {

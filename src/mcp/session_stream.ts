@@ -4,7 +4,7 @@
  * open and the server has something to say that we do not know ourselves.
  */
 import type { ExposedService } from '../fleet/exposed.js';
-import { listen, type ListenEnd } from '../listening.js';
+import { listen, type ListenEnd } from '../mcp_client/listening.js';
 import type { JsonObject } from '../mcp_wire.js';
 import { canSubscribe, promises } from './capabilities.js';
 import type { ClientStream } from './client_stream.js';

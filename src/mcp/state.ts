@@ -1,6 +1,6 @@
 /** What both faces of the filter service share, made of what they are given. */
 import type { Latest } from '../latest.js';
-import type { Target } from '../streamable.js';
+import type { Target } from '../mcp_client/streamable.js';
 import type { CatalogueState } from './catalogue_fold.js';
 import { ClientStreams } from './client_stream.js';
 import { ListChanges } from './list_changes.js';

@@ -4,7 +4,7 @@
  * whose resources were named are asked; one acknowledgement says what they took.
  */
 import { setTimeout as sleep } from 'node:timers/promises';
-import { listen } from '../listening.js';
+import { listen } from '../mcp_client/listening.js';
 import { isObject, metaKeys, modernRevision, type JsonObject } from '../mcp_wire.js';
 import { callFailed, codes, type Answer } from './answer.js';
 import { canSubscribe } from './capabilities.js';

@@ -1,6 +1,6 @@
 /** One POST to a service through Envoy's bridge listener, its body byte for byte. */
 import http, { type IncomingMessage } from 'node:http';
-import type { Target } from '../streamable.js';
+import type { Target } from '../mcp_client/streamable.js';
 
 const agent = new http.Agent({ keepAlive: true });
 

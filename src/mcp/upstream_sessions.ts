@@ -3,10 +3,16 @@
  * that service": renewed or opened here, else sealed in its id, else opened now.
  */
 import { randomUUID } from 'node:crypto';
-import { openLegacy, type ClientInfo } from '../conversation.js';
 import { sessionHeader } from '../gateway_contract.js';
+import { openLegacy, type ClientInfo } from '../mcp_client/conversation.js';
+import {
+  deleteSession,
+  exchange,
+  failureText,
+  type Limits,
+  type Target,
+} from '../mcp_client/streamable.js';
 import type { JsonObject } from '../mcp_wire.js';
-import { deleteSession, exchange, failureText, type Limits, type Target } from '../streamable.js';
 import { BoundedMap } from './bounded.js';
 import type { OpenSession, UpstreamSession } from './session.js';
 import { Wishes } from './wishes.js';

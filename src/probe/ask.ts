@@ -3,7 +3,6 @@
  * and what it offers. Its answers are one more report that `fleet/merge` reads,
  * so the catalogue has one owner.
  */
-import { closeSession, listAll, type Session } from '../conversation.js';
 import {
   eras,
   type Catalogue,
@@ -16,8 +15,15 @@ import {
   type Service,
   type TemplateDefinition,
 } from '../fleet/fleet.js';
+import { closeSession, listAll, type Session } from '../mcp_client/conversation.js';
+import {
+  exchange,
+  failureText,
+  type Failure,
+  type Limits,
+  type Target,
+} from '../mcp_client/streamable.js';
 import { isObject } from '../mcp_wire.js';
-import { exchange, failureText, type Failure, type Limits, type Target } from '../streamable.js';
 import { spokesmen, targetOf, type Reach } from './instances.js';
 import { speakerAt, type Speaker } from './notices.js';
 import { openers } from './opening.js';

@@ -2,7 +2,7 @@
 import { isIPv6 } from 'node:net';
 import { compare } from 'semver';
 import type { Instance, Service } from '../fleet/fleet.js';
-import type { Target } from '../streamable.js';
+import type { Target } from '../mcp_client/streamable.js';
 
 const instancesTried = 3;
 

@@ -4,12 +4,12 @@
  * left alone until it is followed anew a refresh later.
  */
 import { setTimeout as delay } from 'node:timers/promises';
-import { closeSession, listenRequest, type Wanted } from '../conversation.js';
 import type { Catalogue, Era } from '../fleet/fleet.js';
-import { listen, type ListenEnd, type Listener } from '../listening.js';
 import type { Log } from '../log.js';
+import { closeSession, listenRequest, type Wanted } from '../mcp_client/conversation.js';
+import { listen, type ListenEnd, type Listener } from '../mcp_client/listening.js';
+import { failureText, type Target } from '../mcp_client/streamable.js';
 import { isObject, type JsonObject } from '../mcp_wire.js';
-import { failureText, type Target } from '../streamable.js';
 import { openers } from './opening.js';
 import { backoffMs, refreshMs } from './timing.js';
 

@@ -1,7 +1,7 @@
 /** How the probe opens a conversation in each era, and under what name. */
-import { openLegacy, openModern, type Opened } from '../conversation.js';
 import type { Era } from '../fleet/fleet.js';
-import type { Limits, Target } from '../streamable.js';
+import { openLegacy, openModern, type Opened } from '../mcp_client/conversation.js';
+import type { Limits, Target } from '../mcp_client/streamable.js';
 
 const client = { name: 'mcpx-probe', version: '1' };
 

@@ -53,6 +53,9 @@ const rolloutSchema = z.looseObject({
     ]),
   ),
   mirror: percent,
+  held: z
+    .array(z.looseObject({ node: z.string(), refused: z.boolean(), by: z.string(), at: moment }))
+    .optional(),
   events: z.array(
     z.looseObject({
       ...{ at: moment, who: z.string(), what: z.enum(actions) },

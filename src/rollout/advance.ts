@@ -114,7 +114,9 @@ export function apply(
   const objection = objectionTo(current, action, transition, occasion);
   if (objection !== undefined) return refused(occasion, objection);
   const step = stepAfter(current, transition);
-  const moved = { ...current, phase: transition.to, step, stepSince: occasion.now };
+  // Who does not hold the shares of before is not asked of those of now.
+  const here = { phase: transition.to, step, stepSince: occasion.now, held: undefined };
+  const moved = { ...current, ...here };
   return succeeded({ ...document, current: recorded(moved, current.phase, action, occasion) });
 }
 

@@ -1,12 +1,19 @@
 /** The first screen: the catalogue, a real tool call to each server, how to connect an agent. */
-import pc from 'picocolors';
-import { closeSession, openLegacy, openModern, request, type Session } from '../conversation.js';
+import { terminalColours } from '../colours.js';
+import {
+  closeSession,
+  openLegacy,
+  openModern,
+  request,
+  type Session,
+} from '../mcp_client/conversation.js';
+import { failureText } from '../mcp_client/streamable.js';
 import { isObject, metaKeys, modernRevision } from '../mcp_wire.js';
-import { failureText } from '../streamable.js';
 import type { DemoServer } from './demo.js';
 import { offeredTools, type AdminApi } from './registration.js';
 import { screen } from './screen.js';
 
+const colours = terminalColours();
 const limits = { deadlineMs: 10_000 };
 const client = { name: 'mcpx-up', version: '1' };
 const descriptionMax = 62;
@@ -19,7 +26,7 @@ export async function showCatalogue(admin: AdminApi): Promise<void> {
       const [sentence = ''] = description.split(/(?<=\.)\s|\n/);
       const short =
         sentence.length > descriptionMax ? `${sentence.slice(0, descriptionMax - 1)}…` : sentence;
-      return [pc.cyan(name), short];
+      return [colours.cyan(name), short];
     }),
   );
 }
@@ -30,7 +37,7 @@ export async function showCalls(gateway: string, servers: readonly DemoServer[])
   for (const { call, port } of servers) {
     const session = await open(gateway, call.era);
     const params = { name: call.tool, arguments: call.arguments };
-    screen.line(`  ${pc.cyan(call.tool)} ${JSON.stringify(call.arguments)}`);
+    screen.line(`  ${colours.cyan(call.tool)} ${JSON.stringify(call.arguments)}`);
     const startedAt = performance.now();
     const answer = await request(session, 'tools/call', params, limits);
     const tookMs = (performance.now() - startedAt).toFixed(1);
@@ -40,7 +47,9 @@ export async function showCalls(gateway: string, servers: readonly DemoServer[])
     if ('error' in answer.response)
       throw new Error(`${call.tool}: ${answer.response.error.message}`);
     screen.indented(contentText(answer.response.result['content']));
-    screen.line(`    ${pc.dim(`${tookMs} ms · ${call.era} era · served by 127.0.0.1:${port}`)}`);
+    screen.line(
+      `    ${colours.dim(`${tookMs} ms · ${call.era} era · served by 127.0.0.1:${port}`)}`,
+    );
   }
 }
 
@@ -83,7 +92,7 @@ export function showConnection(
     ['Commands', 'node scripts/mcpx.mjs service list · tools · fleet · doctor · --help'],
     ['Data', `${data} (services.yaml, keys, logs)`],
   ]);
-  screen.line(`\n${pc.dim('Ctrl-C ends everything.')}`);
+  screen.line(`\n${colours.dim('Ctrl-C ends everything.')}`);
 }
 
 function curl(url: string, { call }: DemoServer): string {

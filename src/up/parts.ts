@@ -3,7 +3,7 @@ import { existsSync } from 'node:fs';
 import { mkdir, writeFile } from 'node:fs/promises';
 import { hostname } from 'node:os';
 import { join } from 'node:path';
-import { adminUrlOf } from '../admin_address.js';
+import { adminUrlOf } from '../admin_client/address.js';
 import { localFolder } from '../admission/identity_files.js';
 import type { Config } from '../config.js';
 import { environmentOf } from '../environment.js';

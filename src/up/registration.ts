@@ -1,7 +1,12 @@
 /** What `mcpx up` asks of the admin API for its demo servers. */
 import { z } from 'zod';
-import { callAdmin, type AdminAnswer, type AdminCall, type Credentials } from '../admin_call.js';
-import { openLegacy, listAll, closeSession } from '../conversation.js';
+import {
+  callAdmin,
+  type AdminAnswer,
+  type AdminCall,
+  type Credentials,
+} from '../admin_client/call.js';
+import { openLegacy, listAll, closeSession } from '../mcp_client/conversation.js';
 
 const toolList = z.object({
   tools: z.array(

@@ -1,6 +1,8 @@
 /** What `mcpx up` shows a person: steps as they happen, then the picture. */
-import pc from 'picocolors';
 import Table from 'cli-table3';
+import { terminalColours } from '../colours.js';
+
+const colours = terminalColours();
 
 const write = (text: string): void => {
   process.stdout.write(text);
@@ -8,7 +10,7 @@ const write = (text: string): void => {
 
 export const screen = {
   title(text: string): void {
-    write(`${pc.bold(text)}\n\n`);
+    write(`${colours.bold(text)}\n\n`);
   },
 
   /** Shows the work as done with how long it took, or as failed. */
@@ -18,18 +20,20 @@ export const screen = {
     try {
       const result = await work((text) => (noted = text));
       const seconds = ((performance.now() - startedAt) / 1000).toFixed(1);
-      write(`${pc.green('✓')} ${title.padEnd(16)} ${noted} ${pc.dim(`(${seconds} s)`)}\n`);
+      write(
+        `${colours.green('✓')} ${title.padEnd(16)} ${noted} ${colours.dim(`(${seconds} s)`)}\n`,
+      );
       return result;
     } catch (error) {
-      write(`${pc.red('✗')} ${title}\n`);
+      write(`${colours.red('✗')} ${title}\n`);
       throw error;
     }
   },
 
-  note: (text: string): void => write(`  ${pc.dim(text)}\n`),
+  note: (text: string): void => write(`  ${colours.dim(text)}\n`),
 
   heading(text: string): void {
-    write(`\n${pc.bold(text)}\n`);
+    write(`\n${colours.bold(text)}\n`);
   },
 
   line(text = ''): void {

@@ -5,10 +5,10 @@
  */
 import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
-import { adminUrlOf, localRoots } from '../admin_address.js';
+import { adminUrlOf, localRoots } from '../admin_client/address.js';
+import { localTokens } from '../admin_client/local_token.js';
 import type { Config } from '../config.js';
 import { reasonOf, type Problem } from '../errors.js';
-import { localTokens } from '../local_token.js';
 import { createLog, type Log } from '../log.js';
 import type { ChildSpec } from './child.js';
 import { childLog } from './child_log.js';

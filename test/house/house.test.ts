@@ -27,7 +27,7 @@ const everything = [...product, ...sourcesIn('test', 'scripts')];
 const productImports = product.flatMap(importsOf);
 
 /** `src/fleet/merge.ts` → `fleet`; a file at the root of src has no room. */
-const roomOf = (path: string): string | undefined => /^src\/([a-z]+)\//.exec(path)?.[1];
+const roomOf = (path: string): string | undefined => /^src\/([a-z_]+)\//.exec(path)?.[1];
 const place = ({ from, to, line }: Import): string => `${from}:${line} imports ${to}`;
 
 /** A type is alive when another declaration of its file is made of it. */

@@ -1,9 +1,9 @@
 import { writeFile } from 'node:fs/promises';
-import { join } from 'node:path';
 import { request } from 'node:https';
+import { join } from 'node:path';
 import { expect } from 'chai';
 import { readConfig } from '../../src/config.js';
-import { watchGatewayCertificate } from '../../src/gateway_certificate.js';
+import { watchGatewayCertificate } from '../../src/identity/gateway_certificate.js';
 import { Latest } from '../../src/latest.js';
 import { silentLog } from '../../src/log.js';
 import type { GatewayCertificate } from '../../src/resources/credentials.js';

@@ -215,6 +215,27 @@ describe('a rollout under load, through two Envoys', function () {
     }
   });
 
+  it('an Envoy that does not answer its replica holds the rollout at the other one too', async () => {
+    await serve('tariffs', ['1.0.0', '2.0.0']);
+    const plan = { kind: 'bluegreen', from: '1.0.0', to: '2.0.0', drain: '3s' };
+    await order('tariffs/rollout', plan);
+    await comesTo('tariffs', 'stage');
+    const [near, far] = machines.both;
+    far.signalEnvoy('SIGSTOP');
+    try {
+      await order('tariffs/rollout/switch');
+      await order('tariffs/rollout/finish');
+      await eventually('the drain is over, and nothing retired', async () => {
+        const { next } = await statusOf('tariffs', near);
+        expect(next.why).to.equal('The share of 100 % is not acknowledged by edge-2.');
+        return true;
+      });
+    } finally {
+      far.signalEnvoy('SIGCONT');
+    }
+    await comesTo('tariffs', 'retire');
+  });
+
   it('a version whose last instance dies gets nothing, and the rollout pauses', async () => {
     await serve('ledger', ['1.0.0', '2.0.0'], true);
     const canary = { from: '1.0.0', to: '2.0.0', steps: [50], every: '1h', ...limits };

@@ -63,7 +63,7 @@ export async function measureJudge(stack: Stack, rounds: number): Promise<JudgeF
   const pids = pidsOf(mcpx, 'envoy', 'control');
   const toldBefore = await callsTold(mcpx, 'judged');
   // What is looked for is small: more rounds than others need.
-  const measured = await inTurns([plain, judged], { seconds, rounds: 3 * rounds }, pids);
+  const measured = await inTurns([plain, judged], { seconds, rounds: 5 * rounds }, pids);
   const told = (await callsTold(mcpx, 'judged')) - toldBefore;
   const roundsOf = ({ title }: Leg) => measured.get(title) ?? [];
   const calls = roundsOf(judged).reduce((sum, round) => sum + round.callsPerSecond * seconds, 0);

@@ -2,14 +2,13 @@
  * One real Envoy and the xDS server that feeds it, without the rest of MCPX:
  * a test hands over registrations, or a snapshot of its own making.
  */
-import { writeFile } from 'node:fs/promises';
-import type { AddressInfo } from 'node:net';
-import { createServer as createHttpServer } from 'node:http';
 import { once } from 'node:events';
+import { writeFile } from 'node:fs/promises';
+import { createServer as createHttpServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import { systemClock } from '../../../src/clock.js';
 import { readConfig, type Config } from '../../../src/config.js';
-import { gatewayFiles } from '../../../src/gateway_certificate.js';
 import {
   emptyFleet,
   type Fleet,
@@ -17,6 +16,7 @@ import {
   type Registration,
 } from '../../../src/fleet/fleet.js';
 import type { RolloutDocument } from '../../../src/fleet/rollout.js';
+import { gatewayFiles } from '../../../src/identity/gateway_certificate.js';
 import { Latest } from '../../../src/latest.js';
 import { silentLog } from '../../../src/log.js';
 import { createMetrics } from '../../../src/metrics.js';

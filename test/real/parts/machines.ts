@@ -15,6 +15,8 @@ export interface Machine {
   readonly gateway: string;
   readonly envoyAdmin: string;
   readonly replica: Replica;
+  /** SIGSTOP: it answers nobody until SIGCONT. */
+  signalEnvoy(signal: 'SIGSTOP' | 'SIGCONT'): void;
 }
 
 export interface Machines {
@@ -72,7 +74,10 @@ async function startMachine({ node, folder, key, consul, ports }: Place) {
   const envoyAdmin = `http://127.0.0.1:${adminPort}`;
   const envoy: Child = await startEdgeOf(config, { node, folder, replicas: [replica], envoyAdmin });
   return {
-    machine: { gateway: `http://127.0.0.1:${gateway}`, envoyAdmin, replica },
+    machine: {
+      ...{ gateway: `http://127.0.0.1:${gateway}`, envoyAdmin, replica },
+      signalEnvoy: (signal: NodeJS.Signals) => void envoy.process.kill(signal),
+    },
     stop: async () => {
       await envoy.stop();
       await Promise.all([filterService.stop(), replica.end('SIGKILL')]);

@@ -1,9 +1,9 @@
-import { expect } from 'chai';
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { adminOptionsOf, auditLogOf, auditStep } from '../../../src/admin_access.js';
-import { localTokens } from '../../../src/local_token.js';
+import { expect } from 'chai';
+import { adminOptionsOf, auditLogOf, auditStep } from '../../../src/admin/access.js';
+import { localTokens } from '../../../src/admin_client/local_token.js';
 import { readConfig } from '../../../src/config.js';
 import { silentLog } from '../../../src/log.js';
 import type { Proposal } from '../../../src/rollout/steering.js';

@@ -1,7 +1,7 @@
-import { expect } from 'chai';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { expect } from 'chai';
 import { problem } from '../../../src/errors.js';
 import {
   holding,
@@ -64,7 +64,16 @@ describe('mcpx service', () => {
     expect(services[0]?.versions).to.deep.equal(['2.1.0']);
     expect((await mcpx([...words, ...more])).out).to.contain('Unchanged: claims 2.1.0');
     const other = await mcpx([...words, '--tag', 'us', '--admin', admin]);
-    expect(other.out).to.contain('Replaced claims 2.1.0');
+    expect(other.out).to.contain('Replaced claims 2.1.0 at 127.0.0.1:3000 in the file registry.');
+  });
+
+  it('says which version stood at the address that another one takes', async () => {
+    const admin = await startOn(stateOf());
+    const words = ['service', 'register', 'claims', '--url', url, '--admin', admin];
+    await mcpx([...words, '--version', '2.1.0']);
+    const other = await mcpx([...words, '--version', '3.0.0']);
+    expect(other.out).to.contain('Replaced claims 3.0.0 at 127.0.0.1:3000');
+    expect(other.out).to.contain('in the file registry, where 2.1.0 was.');
   });
 
   it('names every wrong field at once', async () => {

@@ -1,7 +1,7 @@
 import { once } from 'node:events';
 import http, { type IncomingMessage } from 'node:http';
 import { expect } from 'chai';
-import type { Exchange } from '../../../src/streamable.js';
+import type { Exchange } from '../../../src/mcp_client/streamable.js';
 import { sendJson } from './local_server.js';
 import { modernMeta, service, stage, until, type Servers, type Stage } from './stage.js';
 

@@ -11,8 +11,8 @@ import { silentLog } from '../../../src/log.js';
 import { createBridge } from '../../../src/mcp/bridge.js';
 import { emptyCatalogue, type CatalogueState } from '../../../src/mcp/catalogue_fold.js';
 import { createState, type State } from '../../../src/mcp/state.js';
+import { exchange, type Exchange } from '../../../src/mcp_client/streamable.js';
 import { createMetrics } from '../../../src/metrics.js';
-import { exchange, type Exchange } from '../../../src/streamable.js';
 import { localServer, messageOf, sendJson, type Received } from './local_server.js';
 
 export const service = (

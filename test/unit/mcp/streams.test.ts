@@ -1,6 +1,6 @@
 import http, { type IncomingMessage, type ServerResponse } from 'node:http';
 import { expect } from 'chai';
-import { EventStream } from '../../../src/event_stream.js';
+import { EventStream } from '../../../src/mcp_client/event_stream.js';
 import { sendJson } from './local_server.js';
 import { modernMeta, service, stage, until, type Heard, type Stage } from './stage.js';
 

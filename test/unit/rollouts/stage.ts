@@ -121,8 +121,9 @@ export class World {
   readonly services = new Latest<readonly Service[]>([twoVersions()]);
   readonly #replicas: Replica[] = [];
 
-  replica(death?: Death): Replica {
-    const replica = new Replica(this, new MemoryRollouts(this.store, death));
+  /** `lagging`: of the Envoys connected to this one; else all replicas see the same ones. */
+  replica(death?: Death, lagging = () => this.lagging): Replica {
+    const replica = new Replica(this, new MemoryRollouts(this.store, death), lagging);
     this.#replicas.push(replica);
     return replica;
   }
@@ -144,6 +145,7 @@ export class Replica {
   constructor(
     world: World,
     readonly registry: MemoryRollouts,
+    lagging: () => readonly LaggingNode[],
   ) {
     const { store, hearing, services } = world;
     const tell = () => {
@@ -161,7 +163,7 @@ export class Replica {
     this.rollouts = new Rollouts({
       ...{ fleet: this.fleet, hearing, write: 'file', settings, log: silentLog },
       registries: new Map([['file', registryOf(registry)]]),
-      lagging: () => world.lagging,
+      lagging,
       signals: (_, version) => world.signals[version],
       clock: { now: () => world.now },
     });

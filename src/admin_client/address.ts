@@ -1,8 +1,8 @@
 /** Where the admin API of this machine is found, and by which scheme. */
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { identityIsOn, type IdentitySettings } from './identity_on.js';
-import { isLoopback } from './loopback.js';
+import { identityIsOn, type IdentitySettings } from '../identity_on.js';
+import { isLoopback } from '../loopback.js';
 
 interface AdminSettings extends IdentitySettings {
   readonly admin: { readonly host: string; readonly port: number };

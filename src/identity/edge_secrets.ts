@@ -1,8 +1,8 @@
 /** What edges show and trust, from what there is now: their own certificate and the gateway's. */
-import type { Material } from './certificates/material.js';
-import { Latest } from './latest.js';
-import { credentialsOf, unlessEqual, type GatewayCertificate } from './resources/credentials.js';
-import type { EdgeSecrets } from './resources/render.js';
+import type { Material } from '../certificates/material.js';
+import { Latest } from '../latest.js';
+import { credentialsOf, unlessEqual, type GatewayCertificate } from '../resources/credentials.js';
+import type { EdgeSecrets } from '../resources/render.js';
 
 interface EdgeSecretParts {
   /** Undefined: workloads have no certificates. */

@@ -1,6 +1,6 @@
 import { expect } from 'chai';
 import fc from 'fast-check';
-import { EventStream } from '../../../src/event_stream.js';
+import { EventStream } from '../../../src/mcp_client/event_stream.js';
 
 const read = (...chunks: readonly string[]): string[] => {
   const events = new EventStream();

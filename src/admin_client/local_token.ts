@@ -4,8 +4,8 @@
  * a token these are sent all the same, and count for nothing.
  */
 import { createHmac } from 'node:crypto';
-import type { Outcome } from './errors.js';
-import { readKeyFile } from './key_file.js';
+import type { Outcome } from '../errors.js';
+import { readKeyFile } from '../key_file.js';
 
 /** `filter` follows what agents see; `up` registers its demo servers. */
 export type LocalProcess = 'filter' | 'up';

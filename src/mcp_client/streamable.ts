@@ -5,9 +5,9 @@
  */
 import http, { type IncomingHttpHeaders, type IncomingMessage } from 'node:http';
 import https from 'node:https';
-import { reasonOf } from './errors.js';
+import { reasonOf } from '../errors.js';
+import { isObject, type JsonObject, type RpcError, type RpcResponse } from '../mcp_wire.js';
 import { EventStream } from './event_stream.js';
-import { isObject, type JsonObject, type RpcError, type RpcResponse } from './mcp_wire.js';
 
 /** A message to send; without `id` it is a notification. */
 export interface RpcMessage {

@@ -1,15 +1,25 @@
 /** Certificates of workloads where identity is on: whoever signs them, and what they trust. */
 import { readFileSync } from 'node:fs';
 import { rootCertificates } from 'node:tls';
-import type { Workloads } from './audience_snapshots.js';
-import type { Authority } from './certificates/authority.js';
-import { createIssuer } from './certificates/issuers.js';
-import { Certificates } from './certificates/keeper.js';
-import type { Clock } from './clock.js';
-import type { Config } from './config.js';
-import { failed, problem, reasonOf, succeeded, type Outcome, type Problem } from './errors.js';
-import type { Log } from './log.js';
-import type { Metrics } from './metrics.js';
+import type { Authority } from '../certificates/authority.js';
+import { createIssuer } from '../certificates/issuers.js';
+import { Certificates } from '../certificates/keeper.js';
+import type { Material } from '../certificates/material.js';
+import type { Clock } from '../clock.js';
+import type { Config } from '../config.js';
+import { failed, problem, reasonOf, succeeded, type Outcome, type Problem } from '../errors.js';
+import type { Latest } from '../latest.js';
+import type { Log } from '../log.js';
+import type { Metrics } from '../metrics.js';
+
+/** Where workloads have certificates. */
+export interface Workloads {
+  readonly material: Latest<Material>;
+  /** Asks for a workload's certificate, until the returned function is called. */
+  readonly want: (workload: string) => () => void;
+  /** Who signs servers that are no workloads, PEM. */
+  readonly serverRoots: string;
+}
 
 export interface WorkloadCertificates extends Workloads {
   problems(): readonly Problem[];

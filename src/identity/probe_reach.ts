@@ -1,10 +1,10 @@
 /** How the control plane itself reaches servers to ask them: as whom, and whom it expects there. */
 import { Agent } from 'node:https';
 import type { PeerCertificate } from 'node:tls';
-import type { Workloads } from './audience_snapshots.js';
-import type { Tls } from './fleet/fleet.js';
-import { targetOf, type Reach } from './probe/instances.js';
-import { spiffeIdIn } from './xds/identity.js';
+import type { Tls } from '../fleet/fleet.js';
+import { targetOf, type Reach } from '../probe/instances.js';
+import { spiffeIdIn } from '../xds/identity.js';
+import type { Workloads } from './workload_certificates.js';
 
 /** As long as an idle connection to a server in clear. */
 const pooling = { keepAlive: true, timeout: 4_000, maxFreeSockets: 4, maxCachedSessions: 0 };

@@ -1,6 +1,6 @@
 import { createServer, type RequestListener, type ServerResponse } from 'node:http';
 import { expect } from 'chai';
-import { listen, type ListenEnd, type ListenRequest } from '../../../src/listening.js';
+import { listen, type ListenEnd, type ListenRequest } from '../../../src/mcp_client/listening.js';
 import type { JsonObject } from '../../../src/mcp_wire.js';
 import { freePorts } from '../../real/parts/child.js';
 import { localServer, messageOf, sendJson, type LocalServer } from '../mcp/local_server.js';

@@ -3,15 +3,15 @@
  * files itself, so that no key passes through here; to Envoys elsewhere their text is sent, over
  * links that are theirs alone, and sent again when the files change.
  */
+import { createPrivateKey, X509Certificate } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
 import { resolve } from 'node:path';
-import { createPrivateKey, X509Certificate } from 'node:crypto';
-import type { Config } from './config.js';
-import { problem, reasonOf, type Problem } from './errors.js';
-import { identityIsOn } from './identity_on.js';
-import { Latest } from './latest.js';
-import type { Log } from './log.js';
-import type { GatewayCertificate } from './resources/credentials.js';
+import type { Config } from '../config.js';
+import { problem, reasonOf, type Problem } from '../errors.js';
+import { identityIsOn } from '../identity_on.js';
+import { Latest } from '../latest.js';
+import type { Log } from '../log.js';
+import type { GatewayCertificate } from '../resources/credentials.js';
 
 export interface WatchedGateway {
   readonly certificate: Latest<GatewayCertificate | undefined>;

@@ -1,20 +1,20 @@
 /** Who may do what with the admin API of this control plane, and what is kept of it. */
 import { createHash, randomUUID } from 'node:crypto';
 import { join } from 'node:path';
-import type { AdminOptions } from './admin/admin.js';
-import { AuditLog } from './admin/audit.js';
-import { changedBy } from './admin/rollout_view.js';
-import { adminHasTls } from './admin_address.js';
-import { revokedBy } from './certificates/revoked.js';
-import { systemClock } from './clock.js';
-import type { Config } from './config.js';
-import { failed, problem, succeeded, type Outcome } from './errors.js';
-import type { Latest } from './latest.js';
-import { localTokens } from './local_token.js';
-import { isLoopback } from './loopback.js';
-import type { Log } from './log.js';
-import type { Proposal } from './rollout/steering.js';
-import type { TlsMaterial } from './xds/listening.js';
+import { adminHasTls } from '../admin_client/address.js';
+import { localTokens } from '../admin_client/local_token.js';
+import { revokedBy } from '../certificates/revoked.js';
+import { systemClock } from '../clock.js';
+import type { Config } from '../config.js';
+import { failed, problem, succeeded, type Outcome } from '../errors.js';
+import type { Latest } from '../latest.js';
+import type { Log } from '../log.js';
+import { isLoopback } from '../loopback.js';
+import type { Proposal } from '../rollout/steering.js';
+import type { TlsMaterial } from '../xds/listening.js';
+import type { AdminOptions } from './admin.js';
+import { AuditLog } from './audit.js';
+import { changedBy } from './rollout_view.js';
 
 interface AccessParts {
   readonly config: Config;

@@ -5,9 +5,9 @@
  */
 import http, { type IncomingHttpHeaders, type IncomingMessage } from 'node:http';
 import https from 'node:https';
-import { reasonOf } from './errors.js';
+import { reasonOf } from '../errors.js';
+import { isObject, type JsonObject } from '../mcp_wire.js';
 import { EventStream } from './event_stream.js';
-import { isObject, type JsonObject } from './mcp_wire.js';
 import { readAnswer, type Failure, type RpcMessage, type Target } from './streamable.js';
 
 export interface ListenRequest {

@@ -11,7 +11,7 @@ import {
   modernRevision,
   namedParameter,
   type JsonObject,
-} from './mcp_wire.js';
+} from '../mcp_wire.js';
 import type { ListenRequest } from './listening.js';
 import {
   bytesMaxDefault,

@@ -2,18 +2,18 @@
  * Everything the control plane holds of certificates, opened and closed together: its own links,
  * those of workloads, the gateway's; and what edges are to hold of them.
  */
-import type { Clock } from './clock.js';
-import type { Config } from './config.js';
+import type { Clock } from '../clock.js';
+import type { Config } from '../config.js';
+import { succeeded, type Outcome, type Problem } from '../errors.js';
+import type { Latest } from '../latest.js';
+import type { Log } from '../log.js';
+import { isLoopback } from '../loopback.js';
+import type { Metrics } from '../metrics.js';
+import type { Registry } from '../registry/registry.js';
+import type { EdgeSecrets } from '../resources/render.js';
 import { edgeSecrets } from './edge_secrets.js';
-import { succeeded, type Outcome, type Problem } from './errors.js';
 import { watchGatewayCertificate } from './gateway_certificate.js';
-import type { Latest } from './latest.js';
-import type { Log } from './log.js';
-import { isLoopback } from './loopback.js';
-import type { Metrics } from './metrics.js';
 import { openOwnLinks, type OwnLinks } from './own_links.js';
-import type { Registry } from './registry/registry.js';
-import type { EdgeSecrets } from './resources/render.js';
 import { openWorkloadCertificates, type WorkloadCertificates } from './workload_certificates.js';
 
 export interface IdentityParts {

@@ -6,16 +6,16 @@
 import { mkdir } from 'node:fs/promises';
 import { hostname, networkInterfaces } from 'node:os';
 import writeFileAtomic from 'write-file-atomic';
-import { rootsFile } from './admin_address.js';
-import type { Authority } from './certificates/authority.js';
-import { builtinIssuer } from './certificates/builtin_issuer.js';
-import { Certificates } from './certificates/keeper.js';
-import type { Clock } from './clock.js';
-import { reasonOf, succeeded, type Outcome, type Problem } from './errors.js';
-import { Latest } from './latest.js';
-import type { Log } from './log.js';
-import type { Metrics } from './metrics.js';
-import type { TlsMaterial } from './xds/listening.js';
+import { rootsFile } from '../admin_client/address.js';
+import type { Authority } from '../certificates/authority.js';
+import { builtinIssuer } from '../certificates/builtin_issuer.js';
+import { Certificates } from '../certificates/keeper.js';
+import type { Clock } from '../clock.js';
+import { reasonOf, succeeded, type Outcome, type Problem } from '../errors.js';
+import { Latest } from '../latest.js';
+import type { Log } from '../log.js';
+import type { Metrics } from '../metrics.js';
+import type { TlsMaterial } from '../xds/listening.js';
 
 export interface OwnTls {
   readonly material: Latest<TlsMaterial>;

@@ -6,10 +6,10 @@ import {
   openLegacy,
   openModern,
   request,
-} from '../../../src/conversation.js';
+} from '../../../src/mcp_client/conversation.js';
+import { exchange, failureText, type Exchange } from '../../../src/mcp_client/streamable.js';
 import { decodeHeaderValue, encodeHeaderValue } from '../../../src/mcp_wire.js';
-import { exchange, failureText, type Exchange } from '../../../src/streamable.js';
-import { localServer, messageOf, sendJson, type LocalServer } from './local_server.js';
+import { localServer, messageOf, sendJson, type LocalServer } from '../mcp/local_server.js';
 
 const client = { name: 'test', version: '1' };
 const limits = { deadlineMs: 2_000 };

@@ -4,27 +4,27 @@
  * the certificate of the Envoy on this one.
  */
 import { join } from 'node:path';
-import { admissionReceivers } from './admission/admission.js';
-import { localFolder, writeIdentity } from './admission/identity_files.js';
-import { joinTokens, type MintJoinToken } from './admission/join_tokens.js';
-import { openAuthority, type Authority } from './certificates/authority.js';
-import { builtinIssuer } from './certificates/builtin_issuer.js';
-import { Certificates } from './certificates/keeper.js';
-import { revokedBy } from './certificates/revoked.js';
-import type { Clock } from './clock.js';
-import type { Config } from './config.js';
-import { succeeded, type Outcome, type Problem } from './errors.js';
-import { identityIsOn } from './identity_on.js';
-import { Latest } from './latest.js';
-import type { Log } from './log.js';
-import type { Metrics } from './metrics.js';
-import { keepOwnTls, type OwnTls } from './own_tls.js';
-import { parseDuration } from './registry/duration.js';
-import type { Registry } from './registry/registry.js';
-import type { IdentityPolicy } from './xds/identity.js';
-import { defaultLimits, type Limits } from './xds/limits.js';
-import type { TlsMaterial } from './xds/listening.js';
-import type { Receiver } from './xds/receivers.js';
+import { admissionReceivers } from '../admission/admission.js';
+import { localFolder, writeIdentity } from '../admission/identity_files.js';
+import { joinTokens, type MintJoinToken } from '../admission/join_tokens.js';
+import { openAuthority, type Authority } from '../certificates/authority.js';
+import { builtinIssuer } from '../certificates/builtin_issuer.js';
+import { Certificates } from '../certificates/keeper.js';
+import { revokedBy } from '../certificates/revoked.js';
+import type { Clock } from '../clock.js';
+import type { Config } from '../config.js';
+import { succeeded, type Outcome, type Problem } from '../errors.js';
+import { identityIsOn } from '../identity_on.js';
+import { Latest } from '../latest.js';
+import type { Log } from '../log.js';
+import type { Metrics } from '../metrics.js';
+import { parseDuration } from '../registry/duration.js';
+import type { Registry } from '../registry/registry.js';
+import type { IdentityPolicy } from '../xds/identity.js';
+import { defaultLimits, type Limits } from '../xds/limits.js';
+import type { TlsMaterial } from '../xds/listening.js';
+import type { Receiver } from '../xds/receivers.js';
+import { keepOwnTls, type OwnTls } from './own_certificate.js';
 
 export interface OwnLinks {
   readonly authority: Authority;
