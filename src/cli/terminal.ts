@@ -19,6 +19,7 @@ export interface Terminal {
 /** The terminal this process was started on. */
 export function processTerminal(): Terminal {
   const { stdout, stderr, env } = process;
+  for (const stream of [stdout, stderr]) stream.on('error', endsQuietly);
   return {
     out: (text) => stdout.write(`${text}\n`),
     err: (text) => stderr.write(`${text}\n`),
@@ -28,6 +29,12 @@ export function processTerminal(): Terminal {
     env,
     cwd: process.cwd(),
   };
+}
+
+/** Who reads has seen enough, as `head` does: nothing is wrong. */
+function endsQuietly(error: NodeJS.ErrnoException): void {
+  if (error.code !== 'EPIPE') throw error;
+  process.exit(0);
 }
 
 /** Where a terminal does not say how wide it is, or says 0. */

@@ -1,7 +1,10 @@
-import { expect } from 'chai';
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
+import { expect } from 'chai';
 import { commandTable } from '../../../src/cli/commands.js';
+import { packageFile } from '../../../src/package_file.js';
 import { closedAddress, mcpx } from './stage.js';
 
 describe('the command line', () => {
@@ -22,6 +25,15 @@ describe('the command line', () => {
 
   it('prints its version', async () => {
     expect(await mcpx(['--version'])).to.include({ exitCode: 0, out: '0.1.0' });
+  });
+
+  it('ends without a word when whoever reads has seen enough, as with `| head`', async () => {
+    const child = spawn(process.execPath, [packageFile('dist/src/main.js'), '--help']);
+    child.stdout.destroy();
+    let err = '';
+    child.stderr.on('data', (part: Buffer) => (err += part.toString()));
+    const [code] = (await once(child, 'close')) as [number];
+    expect([code, err]).to.deep.equal([0, '']);
   });
 
   it('says how to start a control plane when none answers', async () => {
