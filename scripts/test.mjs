@@ -13,6 +13,8 @@ const ladder = ['house', 'unit', 'golden', 'wire', 'real'];
 
 await setUp();
 
+const needsVault = (file) => file.endsWith('vault.test.js');
+
 const wanted = process.argv.slice(2).filter((word) => !word.startsWith('-'));
 let files = ladder
   .flatMap((rung) => testFiles(join(root, 'dist', 'test', rung)))
@@ -22,16 +24,15 @@ let leftOut = '';
 if (files.some((file) => file.includes(join('test', 'real'))))
   await orGiveUp(async () => {
     await setUpRealParts();
-    process.env.VAULT_BIN = await step('Vault', (note) => findVault(note));
-    if (process.env.VAULT_BIN === '') leaveOutVault();
+    if (files.some(needsVault)) await setUpVault();
   });
 await runMocha(files);
 
 /** Of all parts the one that cannot be made here; nobody shall believe that it was tried. */
-function leaveOutVault() {
-  const others = files.filter((file) => !file.endsWith('vault.test.js'));
-  if (others.length === files.length) return;
-  files = others;
+async function setUpVault() {
+  process.env.VAULT_BIN = await step('Vault', (note) => findVault(note));
+  if (process.env.VAULT_BIN !== '') return;
+  files = files.filter((file) => !needsVault(file));
   leftOut = 'Not run: test/real/certificates/vault.test.ts, for want of a Vault.';
 }
 

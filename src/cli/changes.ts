@@ -1,12 +1,9 @@
 /** A file of changes, as `mcpx plan` and `mcpx apply` take it: services.yaml and `remove:`. */
-import { readFile } from 'node:fs/promises';
-import { resolve } from 'node:path';
-import { parse } from 'yaml';
 import { z } from 'zod';
-import { reasonOf } from '../errors.js';
 import type { ChangesFile } from './changes_file.js';
 import type { Invocation } from './command.js';
 import { Failure, wrongUsage } from './failure.js';
+import { readYaml } from './yaml_file.js';
 
 const changesFile = z.strictObject({
   services: z.array(z.record(z.string(), z.unknown())).nullish(),
@@ -16,13 +13,7 @@ const changesFile = z.strictObject({
 export async function changesOf({ options, terminal }: Invocation): Promise<ChangesFile> {
   const { file } = z.object({ file: z.string().optional() }).parse(options);
   if (file === undefined) throw wrongUsage('Give the file of changes with -f. Help: --help.');
-  const path = file === '-' ? 'stdin' : resolve(terminal.cwd, file);
-  let content: unknown;
-  try {
-    content = parse(file === '-' ? await terminal.readInput() : await readFile(path, 'utf8'));
-  } catch (error) {
-    throw new Failure(`${path} cannot be read: ${reasonOf(error)}`);
-  }
+  const { path, content } = await readYaml(terminal, file);
   const read = changesFile.safeParse(Array.isArray(content) ? { services: content } : content);
   const { services, remove } = read.data ?? {};
   if (read.success && (services?.length ?? 0) + (remove?.length ?? 0) > 0)

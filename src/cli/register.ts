@@ -1,9 +1,5 @@
 /** `mcpx service register`: one instance by flags, or a file of them. */
-import { readFile } from 'node:fs/promises';
-import { resolve } from 'node:path';
-import { parse } from 'yaml';
 import { z } from 'zod';
-import { reasonOf } from '../errors.js';
 import { registered, serviceDetail } from './answers.js';
 import { clientOf, segment, type AdminClient } from './client.js';
 import type { Invocation, Run } from './command.js';
@@ -11,6 +7,7 @@ import { Failure, wrongUsage } from './failure.js';
 import { stateText } from './service.js';
 import { plain } from './table.js';
 import type { Terminal } from './terminal.js';
+import { readYaml } from './yaml_file.js';
 
 const given = z.object({
   url: z.string().optional(),
@@ -124,13 +121,7 @@ async function documentsOf(
 
 /** One mapping, a list of them, or a mapping with `services:` as in services.yaml. */
 async function readDocuments(terminal: Terminal, file: string): Promise<readonly Document[]> {
-  const path = file === '-' ? 'stdin' : resolve(terminal.cwd, file);
-  let content: unknown;
-  try {
-    content = parse(file === '-' ? await terminal.readInput() : await readFile(path, 'utf8'));
-  } catch (error) {
-    throw new Failure(`${path} cannot be read: ${reasonOf(error)}`);
-  }
+  const { path, content } = await readYaml(terminal, file);
   const isMapping = (value: unknown): value is Document =>
     typeof value === 'object' && value !== null && !Array.isArray(value);
   const inner = isMapping(content) && 'services' in content ? content['services'] : content;

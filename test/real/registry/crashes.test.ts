@@ -1,24 +1,16 @@
 /** Every transition of the table, killed before and after its write, on registries of each kind. */
-import { mkdtempSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
 import { expect } from 'chai';
 import type { Fleet, SourceName } from '../../../src/fleet/fleet.js';
 import type { Phase, RolloutDocument } from '../../../src/fleet/rollout.js';
 import { Latest } from '../../../src/latest.js';
 import { silentLog } from '../../../src/log.js';
-import { createConsulRegistry } from '../../../src/registry/consul.js';
-import { createEtcdRegistry } from '../../../src/registry/etcd.js';
-import { createFileRegistry } from '../../../src/registry/file.js';
 import type { Hearing, Registry } from '../../../src/registry/registry.js';
 import { transitions, type Move } from '../../../src/rollout/advance.js';
 import { shareOfNew } from '../../../src/rollout/shares.js';
 import { Rollouts } from '../../../src/rollouts.js';
-import { anyTarget } from '../../unit/registry/watching.js';
 import { actionOf, ways } from '../../unit/rollout/rollouts.js';
 import { anySettings, towards, twoVersions } from '../../unit/rollouts/stage.js';
-import { startConsul, type RealConsul } from '../parts/consul.js';
-import { startEtcd, type RealEtcd } from '../parts/etcd.js';
+import { registriesOfSuite } from '../parts/registries.js';
 
 type Moment = 'before' | 'after';
 
@@ -92,32 +84,15 @@ const eventsOf = (document: RolloutDocument | undefined): number =>
 
 describe('a control plane that is killed at a write of a rollout', function () {
   this.timeout(30_000);
-  const folder = mkdtempSync(join(tmpdir(), 'mcpx-crashes-'));
-  const common = { allowedTargets: anyTarget, log: silentLog };
-  let consul: RealConsul;
-  let etcd: RealEtcd;
-  let open: ControlPlane[] = [];
+  // One control plane after the other, faster than Consul notices that the last has gone.
+  const settings = { limits: { http_max_conns_per_client: 10_000 } };
+  const { kinds } = registriesOfSuite({ settings });
+  const open: ControlPlane[] = [];
 
-  before(async () => {
-    // One control plane after the other, faster than Consul notices that the last has gone.
-    const settings = { limits: { http_max_conns_per_client: 10_000 } };
-    [consul, etcd] = await Promise.all([startConsul({ settings }), startEtcd()]);
-  });
-  after(async () => {
-    await Promise.all([consul.stop(), etcd.stop()]);
-    rmSync(folder, { recursive: true, force: true });
-  });
   afterEach(async () => {
     await Promise.all(open.splice(0).map((each) => each.close()));
-    open = [];
   });
 
-  const kinds: Readonly<Record<string, () => Registry>> = {
-    file: () => createFileRegistry({ path: join(folder, 'services.yaml'), ...common }),
-    consul: () =>
-      createConsulRegistry({ address: consul.address, token: '', datacenter: '', ...common }),
-    etcd: () => createEtcdRegistry({ endpoints: [etcd.address], prefix: '/mcpx', ...common }),
-  };
   const phases: readonly (readonly [Phase | 'none', readonly Move[]])[] = [
     ['none', []],
     ...(Object.entries(ways) as [Phase, readonly Move[]][]),
