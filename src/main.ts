@@ -38,6 +38,10 @@ const actions: Actions = {
     const running = { clock: systemClock, log: createLog('join'), signal: stop.signal };
     return join(request, running);
   },
+  async certificateRequest() {
+    const { newKey } = await import('./admission/joining.js');
+    return newKey();
+  },
   async findEnvoy(search) {
     const { findEnvoy } = await import('./up/envoy_binary.js');
     return findEnvoy(search);

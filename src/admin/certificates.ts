@@ -5,7 +5,7 @@ import type { RootStatus } from '../certificates/roots.js';
 import { systemClock } from '../clock.js';
 import { problemAnswer, refusal } from './problem.js';
 import { jsonAnswer, jsonRow, type AdminRequest, type Answer, type Route } from './route.js';
-import { certificateList, rotation, rootList } from './schemas.js';
+import { certificateList, rotation, rootList } from './identity_schemas.js';
 import type { AdminState, CertificateState } from './state.js';
 
 type RootView = z.infer<typeof rootList>['roots'][number];

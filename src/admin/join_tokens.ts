@@ -3,7 +3,7 @@ import { z } from 'zod';
 import { isServiceName } from '../registry/schema.js';
 import { problemAnswer, refusal } from './problem.js';
 import { jsonAnswer, jsonRow, type AdminRequest, type Answer, type Route } from './route.js';
-import { joinToken, joinWish } from './schemas.js';
+import { joinToken, joinWish } from './identity_schemas.js';
 import type { AdminState } from './state.js';
 
 export function joinTokenRoutes(state: AdminState): Route[] {

@@ -25,7 +25,7 @@ export interface Plan {
 
 /** Who signs, and what is held. */
 export interface CertificateState {
-  readonly authority: Pick<Authority, 'list' | 'rotate'>;
+  readonly authority: Pick<Authority, 'list' | 'rotate' | 'signRequest' | 'spiffeIdOf' | 'roots'>;
   readonly issuer: Issuer['kind'];
   readonly material: Latest<Material>;
 }

@@ -10,6 +10,7 @@ import { joinTokenRoutes } from './join_tokens.js';
 import { nodeRoutes } from './nodes.js';
 import { openapiRoute } from './openapi.js';
 import { pageRoute } from './page.js';
+import { peopleRoutes } from './people.js';
 import { planRoutes } from './plan.js';
 import type { Readiness } from './readiness.js';
 import { registryRoutes } from './registries.js';
@@ -44,6 +45,7 @@ export function routeTable({
     ...registryRoutes(state),
     ...planRoutes(state),
     ...certificateRoutes(state),
+    ...peopleRoutes(state),
     ...auditRoutes(audit),
     ...joinTokenRoutes(state),
     ...exposedRoutes(source),

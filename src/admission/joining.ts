@@ -120,7 +120,8 @@ async function atOneOf(
 const isFinal = (admitted: Outcome<Admitted>): boolean =>
   !admitted.ok && admitted.problems.some(({ code }) => code === 'identity_refused');
 
-async function newKey() {
+/** A key and the request for its certificate, PEM. */
+export async function newKey() {
   const { privateKey } = generateKeyPairSync('ec', { namedCurve: 'P-256' });
   const key = privateKey.export({ type: 'pkcs8', format: 'pem' }).toString();
   return { key, request: await requestFor(privateKey) };

@@ -220,6 +220,13 @@ export const rolloutPlan = z.object({
 
 export const joinToken = z.object({ token: z.string(), until: z.string() });
 
+export const personCertificate = z.object({
+  id: z.string(),
+  chain: z.string(),
+  roots: z.string(),
+  until: z.string(),
+});
+
 export const rootList = z.object({
   roots: z.array(
     z.object({

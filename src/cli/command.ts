@@ -14,6 +14,8 @@ export interface Actions {
   bootstrap(settings: BootstrapSettings): Promise<string>;
   /** Ends when it has joined (`once`), cannot, or the process is to end. */
   join(request: JoinRequest): Promise<Outcome<{ readonly id: string; readonly expiresAt: number }>>;
+  /** A key of nobody's yet and a request (PKCS#10) for its certificate; PEM. */
+  certificateRequest(): Promise<{ readonly key: string; readonly request: string }>;
   findEnvoy(search: EnvoySearch): Promise<Outcome<FoundEnvoy>>;
   /** What the admin API would answer to a plan, were nothing registered. */
   plan(config: Config, changes: ChangesFile): Promise<object>;

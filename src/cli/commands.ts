@@ -230,6 +230,17 @@ export const commandTable: readonly CommandRow[] = [
     load: async () => (await import('./ca.js')).rotate,
   },
   {
+    path: 'ca issue',
+    summary: 'give a person or a script a certificate for the admin API, with a key made here',
+    options: [
+      { flags: '--name <name>', description: 'whose it is: ana, ci' },
+      { flags: '--role <role>', description: 'viewer, operator or admin' },
+      { flags: '--folder <folder>', description: 'where its files go (default: here)' },
+    ],
+    example: 'mcpx ca issue --name ana --role operator --folder ~/.mcpx',
+    load: async () => (await import('./ca_issue.js')).issue,
+  },
+  {
     path: 'audit',
     summary: 'show who did what, from what to what, and who was refused',
     options: [{ flags: '--limit <count>', description: 'how many lines (default: 200)' }, json],

@@ -4,7 +4,8 @@ import { z } from 'zod';
 import type { Run } from './command.js';
 import { wrongUsage } from './failure.js';
 
-const roles = ['viewer', 'operator', 'admin'] as const;
+/** Of people and scripts. */
+export const roles = ['viewer', 'operator', 'admin'] as const;
 
 const given = z.object({
   name: z.string().optional(),

@@ -215,7 +215,7 @@ describe('a rollout under load, through two Envoys', function () {
     }
   });
 
-  it('an Envoy that does not answer its replica holds the rollout at the other one too', async () => {
+  it('an Envoy that does not answer holds the rollout at the other replica too', async () => {
     await serve('tariffs', ['1.0.0', '2.0.0']);
     const plan = { kind: 'bluegreen', from: '1.0.0', to: '2.0.0', drain: '3s' };
     await order('tariffs/rollout', plan);

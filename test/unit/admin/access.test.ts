@@ -31,6 +31,7 @@ const wanted: Readonly<Record<string, Role>> = {
   'post /v1/registries/{source}/accept': 'operator',
   'post /v1/plan': 'viewer',
   'get /v1/certificates': 'viewer',
+  'post /v1/certificates/people': 'admin',
   'post /v1/certificates/rotate': 'admin',
   'get /v1/audit': 'admin',
   'post /v1/join-tokens': 'admin',

@@ -6,6 +6,8 @@ import { isWrite } from '../../../src/admin/door.js';
 import { Readiness } from '../../../src/admin/readiness.js';
 import { routeTable } from '../../../src/admin/table.js';
 import { systemClock } from '../../../src/clock.js';
+import { succeeded } from '../../../src/errors.js';
+import { Latest } from '../../../src/latest.js';
 import { silentLog } from '../../../src/log.js';
 import { registration } from '../fleet/registered.js';
 import { optionsFor, serviceOf, startOn, stateOf, stopAll } from './stage.js';
@@ -74,6 +76,10 @@ const writes: Readonly<Record<string, Write>> = {
     ...{ path: '/v1/certificates/rotate', body: { now: true } },
     subject: { authority: 'roots' },
   },
+  'post /v1/certificates/people': {
+    ...{ path: '/v1/certificates/people', subject: { id: 'spiffe://mcpx/viewer/ana' } },
+    body: { role: 'viewer', name: 'ana', request: 'PEM' },
+  },
   'post /v1/join-tokens': {
     ...{ path: '/v1/join-tokens', body: { role: 'edge' } },
     subject: { id: 'spiffe://mcpx/edge' },
@@ -91,6 +97,9 @@ function rotating() {
   let roots = [{ ...root, fingerprint: 'one', state: 'signing' as const }];
   return {
     list: () => roots,
+    roots: new Latest('PEM'),
+    spiffeIdOf: (workload: string) => `spiffe://mcpx/${workload}`,
+    signRequest: () => Promise.resolve(succeeded({ chain: 'PEM', notBefore: 0, expiresAt: 1 })),
     rotate() {
       roots = [{ ...root, fingerprint: 'two', state: 'signing' as const }];
       return Promise.resolve({ ok: true as const, value: roots });

@@ -1,5 +1,5 @@
 import { expect } from 'chai';
-import { certificateList, rootList } from '../../../src/admin/schemas.js';
+import { certificateList, rootList } from '../../../src/admin/identity_schemas.js';
 import type { AdminState } from '../../../src/admin/state.js';
 import type { Material } from '../../../src/certificates/material.js';
 import { Latest } from '../../../src/latest.js';

@@ -52,6 +52,7 @@ describe('/openapi.json', () => {
       '/v1/registries/{source}/accept',
       '/v1/plan',
       '/v1/certificates',
+      '/v1/certificates/people',
       '/v1/certificates/rotate',
       '/v1/audit',
       '/v1/join-tokens',

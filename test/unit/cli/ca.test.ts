@@ -1,9 +1,14 @@
+import { createPrivateKey, X509Certificate } from 'node:crypto';
+import { mkdtempSync, readFileSync, rmSync, statSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { expect } from 'chai';
 import type { AdminState } from '../../../src/admin/state.js';
 import type { Material } from '../../../src/certificates/material.js';
 import { succeeded } from '../../../src/errors.js';
 import { Latest } from '../../../src/latest.js';
 import { startOn, stateOf, stopAll } from '../admin/stage.js';
+import { newKey } from '../../../src/admission/joining.js';
 import { authorityWith, cleanUp, day, StandingClock, valueOf } from '../certificates/stage.js';
 import { mcpx } from './stage.js';
 
@@ -64,6 +69,41 @@ describe('mcpx ca', () => {
     const { exitCode, err } = await mcpx(['ca', 'rotate', '--admin', await startOn(stateOf())]);
     expect(exitCode).to.equal(1);
     expect(err).to.contain('Identity is off');
+  });
+
+  it('issue: writes a key for its owner alone, the certificate, and whom to believe', async () => {
+    const { authority, env } = await stage();
+    const cwd = mkdtempSync(join(tmpdir(), 'mcpx-ca-'));
+    const words = ['ca', 'issue', '--name', 'ana', '--role', 'operator', '--folder', 'own'];
+    const { exitCode, out, err } = await mcpx(words, {
+      ...{ env, cwd, actions: { certificateRequest: newKey } },
+    });
+    expect(exitCode).to.equal(0);
+    expect(err).to.match(/^spiffe:\/\/mcpx\/operator\/ana until \d{4}-/);
+    const file = (name: string) => join(cwd, 'own', name);
+    expect(out.split('\n')).to.deep.equal([
+      `export MCPX_ADMIN_KEY=${file('ana-key.pem')}`,
+      `export MCPX_ADMIN_CERTIFICATE=${file('ana.pem')}`,
+      `export MCPX_ADMIN_ROOTS=${file('roots.pem')}`,
+    ]);
+    const certificate = new X509Certificate(readFileSync(file('ana.pem')));
+    expect(certificate.subjectAltName).to.equal('URI:spiffe://mcpx/operator/ana');
+    const key = createPrivateKey(readFileSync(file('ana-key.pem')));
+    expect(certificate.checkPrivateKey(key)).to.equal(true);
+    expect(statSync(file('ana-key.pem')).mode & 0o777).to.equal(0o600);
+    expect(readFileSync(file('roots.pem'), 'utf8')).to.equal(authority.roots.value);
+    rmSync(cwd, { recursive: true });
+  });
+
+  it('issue: refuses another role, a name that is none, and where identity is off', async () => {
+    const { env } = await stage();
+    const actions = { certificateRequest: newKey };
+    const issued = (name: string, role: string, where = env) =>
+      mcpx(['ca', 'issue', '--name', name, '--role', role], { env: where, actions });
+    expect((await issued('ana', 'node')).err).to.contain('viewer');
+    expect((await issued('../edge', 'admin')).exitCode).to.equal(2);
+    const off = { MCPX_ADMIN_URL: await startOn(stateOf()) };
+    expect((await issued('ana', 'admin', off)).err).to.contain('Identity is off');
   });
 
   describe('and mcpx doctor', () => {

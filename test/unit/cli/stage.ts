@@ -29,6 +29,7 @@ const bare: Actions = {
   filter: notWired,
   bootstrap: notWired,
   join: notWired,
+  certificateRequest: notWired,
   findEnvoy: () => Promise.resolve(failed(problem('envoy_missing', {}, 'There is no Envoy.'))),
   plan: notWired,
   portProblems: () => Promise.resolve([]),
