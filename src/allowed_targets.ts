@@ -7,6 +7,7 @@
 const secretive = [
   ...['169.254.0.0/16', 'fe80::/10'],
   ...['fd00:ec2::/32', 'fd20:ce::254/128', '100.100.100.200/32', '168.63.129.16/32'],
+  '192.0.0.192/32',
 ];
 
 /** To an Envoy on another host this machine's loopback is its own. */

@@ -7,6 +7,7 @@
 import { adminOptionsOf, auditLogOf, auditStep } from './admin/access.js';
 import { startAdmin, type Admin } from './admin/admin.js';
 import { audienceSnapshots, type AudienceSnapshots } from './audience_snapshots.js';
+import type { Issuer } from './certificates/certificate.js';
 import { systemClock } from './clock.js';
 import type { Config } from './config.js';
 import { failed, type Outcome, type Problem } from './errors.js';
@@ -99,11 +100,7 @@ export async function startApp(parts: AppParts): Promise<Outcome<App>> {
   const state = {
     ...{ fleet: pipeline.fleet, hearing: pipeline.hearing, stale: pipeline.stale },
     ...{ metrics, version, ...writing, rollouts, mintJoinToken: links?.mintJoinToken },
-    certificates: links &&
-      workloads && {
-        ...{ authority: links.authority, issuer: config.identity.issuer },
-        material: workloads.material,
-      },
+    ...certificatesOf(opened.value, config.identity.issuer),
     beliefs: () => pipeline.beliefs(),
     accept: (source: SourceName) => pipeline.accept(source),
     removing: (source: SourceName, removal: Removal) => pipeline.removing(source, removal),
@@ -154,6 +151,15 @@ async function closeAll({ admin, xds, rollouts }: Started, parts: Closing): Prom
   parts.audiences.close();
   await parts.identity.close();
   await parts.store.close();
+}
+
+/** For the admin API. */
+function certificatesOf({ links, workloads, gateway }: IdentityParts, issuer: Issuer['kind']) {
+  return {
+    certificates: links &&
+      workloads && { authority: links.authority, issuer, material: workloads.material },
+    gatewayCertificate: () => gateway?.held(),
+  };
 }
 
 /** What the changes would do; undefined until something is known. */

@@ -9,7 +9,7 @@ import type { Material } from './certificates/material.js';
 import { isOwnWorkload } from './certificates/workload.js';
 import { fleetChanges, serviceNamed, type ServiceChange } from './fleet/changes.js';
 import { dependantsOf, dependenciesOf } from './fleet/dependencies.js';
-import { emptyFleet, type Fleet } from './fleet/fleet.js';
+import { emptyFleet, type Fleet, type Service } from './fleet/fleet.js';
 import type { Workloads } from './identity/workload_certificates.js';
 import { Latest } from './latest.js';
 import type { Log } from './log.js';
@@ -61,8 +61,8 @@ interface Followed {
   credentials: Credentials | undefined;
   /** The services it is sent, or would be if they were there. */
   called: readonly string[];
-  /** Whom its service has named last: a service that is gone lets in nobody else. */
-  allow: readonly string[] | undefined;
+  /** Its service as it was registered last: one that is gone lets in nobody else. */
+  registered: Pick<Service, 'allow'> | undefined;
 }
 
 class Sidecars {
@@ -121,7 +121,7 @@ class Sidecars {
       ...what,
       ...{ snapshot: new Latest<Snapshot | undefined>(undefined), followers: 1 },
       ...{ release: this.workloads.want(service), credentials: undefined, called: [] },
-      allow: undefined,
+      registered: undefined,
     };
     this.#followed.set(audience, followed);
     this.#beside.add(service, audience);
@@ -196,7 +196,7 @@ class Sidecars {
     for (const each of called) this.#sent.add(each, audience);
     followed.called = called;
     const present = serviceNamed(this.#fleet, service);
-    if (present) followed.allow = present.allow;
+    if (present) followed.registered = present;
     const view = viewOf(followed, this.#fleet);
     const made = buildSnapshot(renderSidecar(view, followed.credentials), snapshot.value);
     const [broken] = inconsistencies(made, snapshot.value);
@@ -210,8 +210,10 @@ const calledBy = (name: string, fleet: Fleet): readonly string[] => {
   return service ? dependenciesOf(service) : [];
 };
 
-function viewOf({ sidecar, called, allow }: Followed, fleet: Fleet): SidecarView {
-  const callers = allow ?? ['edge', ...dependantsOf(fleet, sidecar.service)];
+function viewOf({ sidecar, called, registered }: Followed, fleet: Fleet): SidecarView {
+  const usual = () => ['edge', ...dependantsOf(fleet, sidecar.service)];
+  // Until it says whom it lets in, that may be nobody.
+  const callers = registered ? (registered.allow ?? usual()) : [];
   return {
     sidecar,
     // Whoever signs for everybody could be anybody; it asks the server what it offers.

@@ -9,18 +9,21 @@ interface Settings extends IdentitySettings {
   readonly identity: IdentitySettings['identity'] & {
     readonly issuer: string;
     readonly vault: { readonly address: string };
+    readonly clearLinks: readonly string[];
   };
+  readonly gateway: { readonly host: string; readonly tls: { readonly certificate: string } };
   readonly admin: { readonly host: string; readonly tokens: readonly unknown[] };
-  readonly filter: { readonly host: string };
+  readonly filter: { readonly host: string; readonly controlPlanes: readonly string[] };
   readonly registry: { readonly [source in Source]?: unknown } & {
     readonly write?: Source | undefined;
     readonly consul?: { readonly address: string } | undefined;
+    readonly etcd?: { readonly endpoints: readonly string[] } | undefined;
   };
 }
 
 /** Problems: `config_invalid`. */
 export const contradictions = (settings: Settings): Problem[] =>
-  [unwritable, unguarded, distant, overheard].flatMap((check) => check(settings) ?? []);
+  [unwritable, unguarded, distant, overheard, inClear].flatMap((check) => check(settings) ?? []);
 
 function unwritable({ registry }: Settings): Problem | undefined {
   const { write } = registry;
@@ -64,4 +67,53 @@ function overheard(config: Settings): Problem | undefined {
     `${path} is ${address}, and keys would come from there in clear. Begin it with https://, or ` +
     'name an agent on this machine (127.0.0.1).';
   return problem('config_invalid', { path }, message);
+}
+
+/** What else would leave the machine in clear, link by link; keys are never to. */
+function inClear(config: Settings): Problem[] {
+  if (!identityIsOn(config)) return [];
+  const { gateway, registry, filter, identity } = config;
+  const agentsHaveTls = gateway.tls.certificate !== '';
+  const secured = 'Begin it with https://, name one on this machine (127.0.0.1)';
+  const consul = identity.issuer === 'consul' ? undefined : registry.consul?.address;
+  const links: Readonly<Record<string, Link>> = {
+    gateway: {
+      ...{ path: 'gateway.host', mend: 'Set gateway.tls' },
+      addresses: agentsHaveTls ? [] : [gateway.host],
+    },
+    consul: { path: 'registry.consul.address', mend: secured, addresses: [consul ?? ''] },
+    etcd: {
+      ...{ path: 'registry.etcd.endpoints', mend: secured },
+      addresses: registry.etcd?.endpoints ?? [],
+    },
+    controlPlanes: {
+      ...{ path: 'filter.controlPlanes', mend: secured },
+      addresses: filter.controlPlanes,
+    },
+  };
+  return Object.entries(links)
+    .filter(([link]) => !identity.clearLinks.includes(link))
+    .flatMap(([link, { path, mend, addresses }]) =>
+      addresses.filter(leavesInClear).map((address) => {
+        const message =
+          `${path} is ${address}: with identity on nothing leaves this machine in clear. ${mend}, ` +
+          `or add ${link} to identity.clearLinks where something else protects that way.`;
+        return problem('config_invalid', { path }, message);
+      }),
+    );
+}
+
+interface Link {
+  readonly path: string;
+  readonly mend: string;
+  readonly addresses: readonly string[];
+}
+
+/** Of an address to listen on, or a URL. */
+function leavesInClear(address: string): boolean {
+  if (URL.canParse(address)) {
+    const { protocol, hostname } = new URL(address);
+    return protocol === 'http:' && !isLoopback(hostname);
+  }
+  return address !== '' && !isLoopback(address);
 }

@@ -34,6 +34,10 @@ export const identitySchema = z.strictObject({
       token: z.string().default(''),
     })
     .prefault({}),
+  clearLinks: z
+    .array(z.enum(['gateway', 'consul', 'etcd', 'controlPlanes']))
+    .default([])
+    .describe('what may leave this machine in clear, where something else protects that way'),
   revoked: z
     .array(
       z.strictObject({

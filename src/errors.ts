@@ -95,6 +95,11 @@ export const catalogue = {
     severity: 'error',
     title: 'A certificate cannot be had or renewed',
   },
+  certificate_late: {
+    actor: 'operator',
+    severity: 'warning',
+    title: 'A certificate ends soon, or nobody can tell when',
+  },
   identity_refused: {
     actor: 'operator',
     severity: 'error',

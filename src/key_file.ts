@@ -4,7 +4,8 @@ import { linkSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:f
 import { join } from 'node:path';
 import { failed, problem, reasonOf, succeeded, type Outcome } from './errors.js';
 
-const keySize = 32;
+/** Bytes. */
+export const keySize = 32;
 
 /** Makes the key once; whoever comes second, also at the same moment, reads the first one's. */
 export function readKeyFile(folder: string, name: string, lost: string): Outcome<Buffer> {

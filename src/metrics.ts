@@ -17,6 +17,7 @@ export interface Metrics {
   readonly admissions: Counter<'outcome'>;
   readonly adminRefused: Counter<'reason'>;
   readonly certificateExpires: Gauge<'workload'>;
+  readonly nodeCertificateExpires: Gauge<'node'>;
   readonly certificateFailures: Counter<'issuer'>;
   readonly translation: Histogram;
   readonly decisions: Counter<'lane'>;
@@ -88,7 +89,12 @@ function identityMetrics(registers: Registry[]) {
     certificateExpires: gaugeBy(
       'workload',
       'mcpx_certificate_expires_seconds',
-      'When the certificate of a workload ends, in seconds since the epoch',
+      'When the certificate of a workload (or of the gateway) ends, in seconds since the epoch',
+    ),
+    nodeCertificateExpires: gaugeBy(
+      'node',
+      'mcpx_node_certificate_expires_seconds',
+      'When the certificate that a connected Envoy showed ends, in seconds since the epoch',
     ),
     certificateFailures: counterBy(
       'issuer',

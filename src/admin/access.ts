@@ -1,7 +1,7 @@
 /** Who may do what with the admin API of this control plane, and what is kept of it. */
 import { createHash, randomUUID } from 'node:crypto';
 import { join } from 'node:path';
-import { adminHasTls } from '../admin_client/address.js';
+import { adminHasTls, adminIsOpen } from '../admin_client/address.js';
 import { localTokens } from '../admin_client/local_token.js';
 import { revokedBy } from '../certificates/revoked.js';
 import { systemClock } from '../clock.js';
@@ -45,9 +45,10 @@ export function adminOptionsOf(
   const own = [
     { name: 'filter', role: 'node', sha256: sha256(tokenOf.value('filter')) } as const,
     { name: 'mcpx up', role: 'operator', sha256: sha256(tokenOf.value('up')) } as const,
+    { name: 'local', role: 'admin', sha256: sha256(tokenOf.value('cli')) } as const,
   ];
   const access = {
-    open: admin.tokens.length === 0 && !hasTls,
+    open: adminIsOpen(config),
     tokens: [...admin.tokens, ...own],
     trustDomain: identity.trustDomain,
     revoked: revokedBy(identity.revoked, identity.trustDomain),

@@ -4,6 +4,7 @@
  * the loop last made and writes only to a registry; it decides nothing itself.
  */
 import { constants } from 'node:crypto';
+import { setMaxListeners } from 'node:events';
 import { createServer, type RequestListener, type Server } from 'node:http';
 import { createServer as createTlsServer, type Server as TlsServer } from 'node:https';
 import type { AddressInfo } from 'node:net';
@@ -48,6 +49,8 @@ export async function startAdmin(
   { admin: { host, port }, tls, access, audit, log }: AdminOptions,
 ): Promise<Outcome<Admin>> {
   const closing = new AbortController();
+  // Every filter service that follows listens to it.
+  setMaxListeners(0, closing.signal);
   const readiness = new Readiness(state);
   const table = routeTable({ state, readiness, audit, log, closing: closing.signal, keepAliveMs });
   const { metrics } = state;

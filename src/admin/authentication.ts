@@ -88,7 +88,9 @@ function byToken({ tokens }: Access, { authorization, method }: Shown): Recognis
   for (const row of tokens)
     if (timingSafeEqual(digest, Buffer.from(row.sha256, 'hex'))) found = row;
   if (found) return { caller: { name: found.name, role: found.role } };
-  const message = 'This token is not one of admin.tokens. `mcpx token` makes a new one.';
+  const message =
+    'This token is not one of admin.tokens (`mcpx token` makes a new one), nor made from the ' +
+    'data folder of this control plane (run the command line with its configuration).';
   return { refusal: 'token', message };
 }
 

@@ -1,6 +1,6 @@
 /** Certificates: whose there are, which roots are trusted, and the way to a new root. */
 import { z } from 'zod';
-import { lateAt } from '../certificates/renewal.js';
+import { gatewayLateAt, lateAt } from '../certificates/renewal.js';
 import type { RootStatus } from '../certificates/roots.js';
 import { systemClock } from '../clock.js';
 import { problemAnswer, refusal } from './problem.js';
@@ -33,7 +33,21 @@ export function certificateRoutes(state: AdminState): Route[] {
   ];
 }
 
-function listOf({ certificates }: AdminState): z.infer<typeof certificateList> {
+function listOf(state: AdminState): z.infer<typeof certificateList> {
+  return { ...ofWorkloads(state), ...ofGateway(state) };
+}
+
+function ofGateway({ gatewayCertificate }: AdminState) {
+  const held = gatewayCertificate?.();
+  if (!held) return {};
+  const { file, notBefore, expiresAt } = held;
+  const late = gatewayLateAt(held) <= systemClock.now();
+  return {
+    gateway: { file, notBefore: instant(notBefore), expiresAt: instant(expiresAt), late },
+  };
+}
+
+function ofWorkloads({ certificates }: AdminState): z.infer<typeof certificateList> {
   if (!certificates) return { identity: 'off', roots: [], certificates: [] };
   const { authority, issuer, material } = certificates;
   const now = systemClock.now();

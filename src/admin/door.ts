@@ -68,8 +68,9 @@ function lacking(caller: Caller, needed: Role): Refused | undefined {
   }
   const message =
     `This takes the role ${needed}. Send a token as \`authorization: Bearer TOKEN\` ` +
-    '(the command line: MCPX_ADMIN_TOKEN), or show a client certificate. ' +
-    '`mcpx token` makes a token.';
+    '(the command line: MCPX_ADMIN_TOKEN), or show a client certificate; `mcpx token` makes a ' +
+    'token. On the machine of the control plane the command line needs none of them: run it ' +
+    'as the user of the control plane, with its configuration.';
   return { reason: 'credentials', caller, status: 401, message };
 }
 

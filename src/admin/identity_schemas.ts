@@ -53,6 +53,15 @@ export const certificateList = named(
         late: z.boolean().describe('whether it ought to have been renewed by now'),
       }),
     ),
+    gateway: z
+      .object({
+        file: z.string(),
+        notBefore: z.iso.datetime(),
+        expiresAt: z.iso.datetime().describe('after that agents refuse it; it is served on'),
+        late: z.boolean().describe('whether it ought to have been renewed by now'),
+      })
+      .optional()
+      .describe('what agents are shown (gateway.tls); absent where they are served in clear'),
   }),
 );
 

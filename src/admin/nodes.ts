@@ -1,5 +1,6 @@
 /** Nodes: the connected Envoys, what each holds, and what it refused. */
 import type { z } from 'zod';
+import type { ShownCertificate } from '../xds/node_certificates.js';
 import type { KindStatus, NodeStatus } from '../xds/nodes.js';
 import { notFound } from './problem.js';
 import { jsonAnswer, jsonRow, type Answer, type Route } from './route.js';
@@ -40,6 +41,7 @@ function show(nodes: readonly NodeStatus[], id: string): Answer {
 
 function nodeView(status: NodeStatus): NodeView {
   const { id, cluster, version, role, address, kinds, connectedSince, lagMs, lastRefusal } = status;
+  const { certificate } = status;
   const holdings = Object.values(kinds);
   const refusal = lastRefusal && {
     ...lastRefusal,
@@ -49,6 +51,7 @@ function nodeView(status: NodeStatus): NodeView {
   return {
     ...{ id, cluster, version, role, address },
     connectedSince: new Date(connectedSince).toISOString(),
+    ...(certificate && { certificate: certificateView(certificate) }),
     inSync: holdings.length > 0 && holdings.every(isInSync),
     lagMs,
     overdue: holdings.some(({ overdue }) => overdue),
@@ -58,6 +61,10 @@ function nodeView(status: NodeStatus): NodeView {
     ...(refusal && { lastRefusal: refusal }),
   };
 }
+
+const certificateView = ({ expiresAt, late }: ShownCertificate) => ({
+  ...{ expiresAt: new Date(expiresAt).toISOString(), late },
+});
 
 const isInSync = ({ settled, refused }: KindStatus): boolean => settled && refused.length === 0;
 

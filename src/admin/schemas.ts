@@ -158,6 +158,13 @@ export const node = named(
     cluster: z.string(),
     address: z.string(),
     connectedSince: z.iso.datetime(),
+    certificate: z
+      .object({
+        expiresAt: z.iso.datetime(),
+        late: z.boolean().describe('whether it ought to have been renewed by then'),
+      })
+      .optional()
+      .describe('what it showed when it connected; absent without TLS'),
     inSync: z.boolean(),
     lagMs: count.describe('how long it has not held the present snapshot; 0: it does'),
     overdue: z.boolean().describe('whether it has not answered a response in time'),

@@ -30,6 +30,14 @@ export interface CertificateState {
   readonly material: Latest<Material>;
 }
 
+/** Of the gateway, which others sign. */
+interface GatewayCertificateState {
+  readonly file: string;
+  /** ms since the epoch, both. */
+  readonly notBefore: number;
+  readonly expiresAt: number;
+}
+
 export interface AdminState {
   readonly fleet: Latest<Fleet>;
   readonly hearing: Latest<ReadonlyMap<SourceName, Hearing>>;
@@ -61,6 +69,8 @@ export interface AdminState {
   readonly mintJoinToken?: MintJoinToken | undefined;
   /** Undefined where identity is off. */
   readonly certificates?: CertificateState | undefined;
+  /** Undefined where agents are served in clear, and until it was read. */
+  readonly gatewayCertificate?: () => GatewayCertificateState | undefined;
   readonly metrics: Metrics;
   readonly version: string;
 }

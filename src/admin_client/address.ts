@@ -12,6 +12,11 @@ interface AdminSettings extends IdentitySettings {
 export const adminHasTls = (settings: AdminSettings): boolean =>
   identityIsOn(settings) && !isLoopback(settings.admin.host);
 
+/** Whether nobody is asked who they are: where there are certificates, everybody is. */
+export const adminIsOpen = (
+  settings: IdentitySettings & { readonly admin: { readonly tokens: readonly unknown[] } },
+): boolean => settings.admin.tokens.length === 0 && !identityIsOn(settings);
+
 /** Where to connect to: what it listens on may be a wildcard. */
 export function adminUrlOf(settings: AdminSettings): string {
   const { host, port } = settings.admin;

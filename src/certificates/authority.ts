@@ -13,7 +13,7 @@ import type { Certificate } from './certificate.js';
 import { openGivenRoots } from './given_roots.js';
 import { openOwnRoots } from './own_roots.js';
 import { skewMsOf } from './renewal.js';
-import type { Roots, RootStatus } from './roots.js';
+import type { Roots, RootStatus, SigningRoot } from './roots.js';
 import type { Haste } from './rotation.js';
 import { leafCertificate, publicKeyIn } from './x509.js';
 
@@ -48,8 +48,13 @@ export interface Authority {
   list(): readonly RootStatus[];
   /** `edge` → `spiffe://<trust domain>/edge`. */
   spiffeIdOf(workload: string): string;
-  /** A key and its certificate; `hosts`: names and addresses by which clients call it. */
-  issue(spiffeId: string, hosts?: readonly string[]): Promise<Outcome<Certificate>>;
+  /** A key and its certificate. */
+  issue(spiffeId: string): Promise<Outcome<Certificate>>;
+  /**
+   * For a link by which others learn of roots: under one that they know already, also right after
+   * a rotation. `hosts`: names and addresses by which clients call it.
+   */
+  issueForLink(spiffeId: string, hosts: readonly string[]): Promise<Outcome<Certificate>>;
   /** For the key of a PKCS#10 request, whose own names count for nothing. */
   signRequest(request: string, spiffeId: string, lifeMs?: number): Promise<Outcome<Signed>>;
   /** soon: signs when everybody had time to trust it; now: at once. */
@@ -113,11 +118,19 @@ class RootedAuthority implements Authority {
     return `spiffe://${this.trustDomain}/${workload}`;
   }
 
-  async issue(spiffeId: string, hosts: readonly string[] = []): Promise<Outcome<Certificate>> {
+  issue(spiffeId: string): Promise<Outcome<Certificate>> {
+    return this.#issue({ spiffeId, hosts: [] }, this.held.signer(this.options.clock.now()));
+  }
+
+  issueForLink(spiffeId: string, hosts: readonly string[]): Promise<Outcome<Certificate>> {
+    return this.#issue({ spiffeId, hosts }, this.held.known(this.options.clock.now()));
+  }
+
+  async #issue(whom: Omit<Whom, 'publicKey'>, by: SigningRoot): Promise<Outcome<Certificate>> {
     const { publicKey, privateKey } = await generateKeyPair('ec', { namedCurve: 'P-256' });
     const key = privateKey.export({ type: 'pkcs8', format: 'pem' }).toString();
-    const signed = await this.#sign({ publicKey, spiffeId, hosts }, this.options.lifeMs);
-    return signed.ok ? succeeded({ ...signed.value, key, spiffeId }) : signed;
+    const signed = await this.#sign({ publicKey, ...whom }, this.options.lifeMs, by);
+    return signed.ok ? succeeded({ ...signed.value, key, spiffeId: whom.spiffeId }) : signed;
   }
 
   async signRequest(
@@ -164,9 +177,12 @@ class RootedAuthority implements Authority {
     this.signer.set(this.held.signer(now).fingerprint);
   }
 
-  async #sign(whom: Whom, wishedMs: number): Promise<Outcome<Signed>> {
+  async #sign(
+    whom: Whom,
+    wishedMs: number,
+    signer = this.held.signer(this.options.clock.now()),
+  ): Promise<Outcome<Signed>> {
     const now = this.options.clock.now();
-    const signer = this.held.signer(now);
     // No longer than told at the start: a root goes when what it signed has ended.
     const lifeMs = Math.min(wishedMs, this.options.lifeMs);
     const notBefore = wholeSecond(now - skewMsOf(lifeMs));

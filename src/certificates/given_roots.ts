@@ -71,6 +71,11 @@ class GivenRoots implements Roots {
     return this.given.signer;
   }
 
+  /** Whoever gives roots lets the new one be known first. */
+  known(): SigningRoot {
+    return this.given.signer;
+  }
+
   keyOf(fingerprint: string) {
     const { signer } = this.given;
     return signer.fingerprint === fingerprint ? signer.key : undefined;

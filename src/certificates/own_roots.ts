@@ -17,7 +17,16 @@ import { failed, problem, reasonOf, succeeded, type Outcome, type Problem } from
 import type { Log } from '../log.js';
 import { fingerprintOf } from './reading.js';
 import type { Roots, RootStatus, SigningRoot } from './roots.js';
-import { due, hastened, signing, signsFrom, standings, withLife, type Haste } from './rotation.js';
+import {
+  due,
+  hastened,
+  known,
+  signing,
+  signsFrom,
+  standings,
+  withLife,
+  type Haste,
+} from './rotation.js';
 import { issuerFieldsOf, rootCertificate } from './x509.js';
 
 const fileSchema = z.strictObject({
@@ -90,6 +99,17 @@ class OwnRoots implements Roots {
     const root = signing(this.roots, now);
     if (!root) throw new Error('An authority has a root from its first start on.');
     return signerOf(root);
+  }
+
+  known(now: number): SigningRoot {
+    const standing = known(this.roots, now);
+    if (!standing) return this.signer(now);
+    const { root, until = Infinity, state } = standing;
+    const signer = signerOf(root);
+    // One that is retiring was said to go then.
+    return state === 'retiring'
+      ? { ...signer, expiresAt: Math.min(signer.expiresAt, until) }
+      : signer;
   }
 
   keyOf(fingerprint: string, now: number): KeyObject | undefined {

@@ -29,6 +29,9 @@ const lateShare: Readonly<Record<Issuer['kind'], number>> = {
 
 export const lateAt = (times: Times, kind: Issuer['kind']): number => at(times, lateShare[kind]);
 
+/** Of the gateway's, which tools write like those of the issuer `files`. */
+export const gatewayLateAt = (times: Times): number => lateAt(times, 'files');
+
 const retryMsLeast = 1_000;
 const retryMsMost = 5 * 60_000;
 const triesLeast = 20;

@@ -29,6 +29,8 @@ export interface Roots {
   /** Those that are trusted, in the order in which they sign. */
   list(now: number): readonly RootStatus[];
   signer(now: number): SigningRoot;
+  /** That of a certificate for those who learn of roots only from whoever shows it. */
+  known(now: number): SigningRoot;
   /** The key that goes with a trusted root, where it is here. */
   keyOf(fingerprint: string, now: number): KeyObject | undefined;
   rotate(haste: Haste, now: number): Promise<Outcome<void>>;

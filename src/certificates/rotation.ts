@@ -54,6 +54,20 @@ export function signing<R extends RootTimes>(roots: readonly R[], now: number): 
   return standings(roots, now).find(({ state }) => state === 'signing')?.root;
 }
 
+/**
+ * Whom everybody knows who renews in time: the one that signs, or the one before it where that
+ * was made to sign at once. Undefined only where there is none at all.
+ */
+export function known<R extends RootTimes>(
+  roots: readonly R[],
+  now: number,
+): Standing<R> | undefined {
+  const begun = standings(roots, now).filter(({ state }) => state !== 'next');
+  const isKnown = ({ root }: Standing<R>): boolean =>
+    root.madeAt + overlapMs(root.leafLifeMs) <= now;
+  return begun.findLast(isKnown) ?? begun[0];
+}
+
 export type Haste = 'soon' | 'now';
 
 /** When a root that is made now begins to sign. */

@@ -134,6 +134,7 @@ export const node = z.object({
   role: z.string(),
   address: z.string(),
   connectedSince: z.string(),
+  certificate: z.object({ expiresAt: z.string(), late: z.boolean() }).optional(),
   inSync: z.boolean(),
   lagMs: z.number(),
   overdue: z.boolean(),
@@ -250,4 +251,5 @@ export const certificateList = rootList.extend({
       late: z.boolean(),
     }),
   ),
+  gateway: z.object({ file: z.string(), expiresAt: z.string(), late: z.boolean() }).optional(),
 });

@@ -51,13 +51,9 @@ export const bootstrap: Run = async (invocation) => {
   };
   const yaml = await invocation.actions.bootstrap(settings);
   const words = await joining(invocation, settings, options.token);
-  if (json) {
-    if (words !== undefined) invocation.terminal.err(words);
-    invocation.terminal.out(JSON.stringify(parse(yaml), undefined, 2));
-  } else {
-    const above = words === undefined ? '' : `${words.replaceAll(/^/gm, '# ')}\n`;
-    invocation.terminal.out(above + yaml.trimEnd());
-  }
+  // Beside the bootstrap, never in it: a file that anybody may read would hold the token.
+  if (words !== undefined) invocation.terminal.err(words);
+  invocation.terminal.out(json ? JSON.stringify(parse(yaml), undefined, 2) : yaml.trimEnd());
   return 0;
 };
 

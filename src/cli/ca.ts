@@ -17,14 +17,17 @@ export const show: Run = async (invocation) => {
     terminal.out(json);
     return 0;
   }
+  const gateway = value.gateway && gatewayText(value.gateway, terminal);
   if (value.identity === 'off') {
     terminal.err('Identity is off: nobody needs a certificate. identity.mode: mutual turns it on.');
+    if (gateway !== undefined) terminal.out(gateway);
     return 0;
   }
   terminal.out(rootsText(value.roots, terminal));
   if (value.certificates.length > 0)
     terminal.out(`\nSigned for workloads (${value.issuer ?? 'builtin'}):`);
   if (value.certificates.length > 0) terminal.out(certificatesText(value.certificates, terminal));
+  if (gateway !== undefined) terminal.out(`\n${gateway}`);
   return 0;
 };
 
@@ -42,7 +45,8 @@ export const rotate: Run = async (invocation) => {
   terminal.out(
     next
       ? `The new root is trusted now and signs from ${next.until ?? 'then'} on.`
-      : 'The new root signs now. A node that was away meanwhile has to join anew.',
+      : 'The new root signs for workloads now, and for the links of MCPX when half of a ' +
+          'life is over: whoever renews knows it by then.',
   );
   return 0;
 };
@@ -62,6 +66,14 @@ function certificatesText(certificates: readonly Certificate[], terminal: Termin
     late ? terminal.colours.red('not renewed') : '',
   ]);
   return table(terminal, ['WORKLOAD', 'SPIFFE ID', 'ENDS', ''], rows);
+}
+
+function gatewayText(
+  { file, expiresAt, late }: NonNullable<z.infer<typeof certificateList>['gateway']>,
+  { colours }: Terminal,
+): string {
+  const end = `The certificate of the gateway (${plain(file)}) ends at ${shown(expiresAt)}`;
+  return late ? colours.red(`${end}: not renewed`) : end;
 }
 
 const shown = (instant: string): string => plain(instant).replace(/\.\d+Z$/, 'Z');

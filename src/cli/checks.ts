@@ -10,7 +10,7 @@ import type { Config } from '../config.js';
 import { reasonOf } from '../errors.js';
 import { packageFile } from '../package_file.js';
 import { nodeList, problemList } from './answers.js';
-import { certificateFindings } from './certificate_check.js';
+import { certificateFindings, lateNodes } from './certificate_check.js';
 import { clientOf, type AdminClient } from './client.js';
 import type { Invocation } from './command.js';
 import { Failure } from './failure.js';
@@ -201,12 +201,13 @@ async function nodes(client: AdminClient): Promise<readonly Finding[]> {
   const { value } = await client.get('/v1/nodes', nodeList);
   const what = 'Envoys';
   const refusing = value.nodes.filter(({ inSync }) => !inSync).map(({ id }) => id);
+  const late = lateNodes(value.nodes);
   if (value.nodes.length === 0)
     return [{ state: 'warning', what, found: 'none is connected', mend: 'See `mcpx bootstrap`.' }];
   if (refusing.length === 0)
-    return [{ state: 'ok', what, found: `${value.nodes.length} connected, all in sync` }];
+    return [{ state: 'ok', what, found: `${value.nodes.length} connected, all in sync` }, ...late];
   const mend = `\`mcpx fleet ${refusing[0] ?? ''}\` says why.`;
-  return [{ state: 'warning', what, found: `not in sync: ${refusing.join(', ')}`, mend }];
+  return [{ state: 'warning', what, found: `not in sync: ${refusing.join(', ')}`, mend }, ...late];
 }
 
 async function problems(client: AdminClient): Promise<readonly Finding[]> {

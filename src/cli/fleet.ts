@@ -29,15 +29,18 @@ async function listNodes(
   else if (value.nodes.length === 0)
     terminal.err('No Envoy is connected. `mcpx up` starts one; `mcpx bootstrap` is for others.');
   else {
-    const head = ['NODE', 'ENVOY', 'ROLE', 'HOLDS', 'LAG', 'LAST NACK'];
-    terminal.out(table(terminal, head, value.nodes.map(nodeRow(terminal))));
+    // Without TLS nobody has one.
+    const ends = value.nodes.some(({ certificate }) => certificate) ? ['CERTIFICATE ENDS'] : [];
+    const head = ['NODE', 'ENVOY', 'ROLE', 'HOLDS', 'LAG', ...ends, 'LAST NACK'];
+    const row = nodeRow(terminal, ends.length > 0);
+    terminal.out(table(terminal, head, value.nodes.map(row)));
   }
   return 0;
 }
 
 const nodeRow =
-  ({ colours }: Terminal) =>
-  ({ id, version, role, kinds, lastRefusal, ...state }: Node): string[] => {
+  ({ colours }: Terminal, withCertificate: boolean) =>
+  ({ id, version, role, kinds, lastRefusal, certificate, ...state }: Node): string[] => {
     const holds = Object.entries(kinds).map(([kind, { held }]) => `${held} ${kind}`);
     return [
       plain(id),
@@ -45,9 +48,16 @@ const nodeRow =
       plain(roleText(role)),
       holds.join(', '),
       lagText(state, colours),
+      ...(withCertificate ? [certificateText(certificate, colours)] : []),
       lastRefusal === undefined ? '' : brief(`${lastRefusal.at} ${lastRefusal.message}`, 80),
     ];
   };
+
+function certificateText(certificate: Node['certificate'], colours: Colours): string {
+  if (!certificate) return '';
+  const end = plain(certificate.expiresAt).replace(/\.\d+Z$/, 'Z');
+  return certificate.late ? colours.red(`${end}, not renewed`) : end;
+}
 
 /** `none`, `1.5 s`, `65.0 s, no answer`: how far it is behind the present snapshot. */
 function lagText(
@@ -74,6 +84,8 @@ async function showNode(
   terminal.out(`${colours.bold(plain(value.id))}  Envoy ${plain(value.version)}`);
   terminal.out(`${plain(value.role)}, from ${value.address}, since ${value.connectedSince}`);
   terminal.out(`lag: ${lagText(value, colours)}`);
+  if (value.certificate)
+    terminal.out(`certificate ends: ${certificateText(value.certificate, colours)}`);
   const rows = Object.entries(value.kinds).map(([kind, status]) => [
     kind,
     status.held,

@@ -5,8 +5,10 @@ import { rootCertificates } from 'node:tls';
 import { z } from 'zod';
 import { adminUrlOf as adminUrlHere, localRoots } from '../admin_client/address.js';
 import type { Credentials } from '../admin_client/call.js';
+import { heldToken } from '../admin_client/local_token.js';
 import { readConfig, type Config } from '../config.js';
 import { reasonOf } from '../errors.js';
+import { isLoopback } from '../loopback.js';
 import type { Invocation } from './command.js';
 import { Failure } from './failure.js';
 
@@ -57,7 +59,8 @@ function adminUrlOf(environment: string, invocation: Invocation): string {
 
 /**
  * Who this is to the admin API, and whom it believes to be one: by variables. Without
- * MCPX_ADMIN_ROOTS also whom the control plane of this machine names, beside the public ones.
+ * MCPX_ADMIN_ROOTS also whom the control plane of this machine names, beside the public ones;
+ * without token and certificate whoever may read its data folder, to that control plane only.
  */
 export async function credentialsFor(invocation: Invocation): Promise<Credentials> {
   const { env, cwd } = invocation.terminal;
@@ -73,16 +76,36 @@ export async function credentialsFor(invocation: Invocation): Promise<Credential
   if ((certificate === undefined) !== (key === undefined))
     throw new Failure('Set MCPX_ADMIN_CERTIFICATE and MCPX_ADMIN_KEY, or neither of them.', 2);
   const roots = (await content('MCPX_ADMIN_ROOTS')) ?? (await rootsHere(invocation));
-  return { token: env['MCPX_ADMIN_TOKEN'], certificate, key, roots };
+  const named = env['MCPX_ADMIN_TOKEN'] || undefined;
+  const token = named ?? (certificate === undefined ? await tokenHere(invocation) : undefined);
+  return { token, certificate, key, roots };
+}
+
+/** Asking another control plane must not fail for what is wrong with the configuration here. */
+function configHere(invocation: Invocation): Config | undefined {
+  const { env, cwd } = invocation.terminal;
+  const read = readConfig({ env, cwd, file: fileOf(invocation) });
+  return read.ok ? read.value : undefined;
 }
 
 async function rootsHere(invocation: Invocation): Promise<string | undefined> {
-  const { env, cwd } = invocation.terminal;
-  // Asking another control plane must not fail for what is wrong with the configuration here.
-  const read = readConfig({ env, cwd, file: fileOf(invocation) });
-  const roots = read.ok ? await localRoots(read.value.data) : undefined;
+  const config = configHere(invocation);
+  const roots = config && (await localRoots(config.data));
   return roots && [...rootCertificates, roots].join('\n');
 }
+
+/** It makes whoever holds it admin here, so that nobody elsewhere is ever sent it. */
+async function tokenHere(invocation: Invocation): Promise<string | undefined> {
+  const config = configHere(invocation);
+  if (!config) return undefined;
+  const url = adminUrl(invocation);
+  const here = url === adminUrlHere(config) || isOnThisMachine(url, invocation);
+  return here ? heldToken(config.data, 'cli') : undefined;
+}
+
+/** Another environment's may be the far end of a tunnel. */
+const isOnThisMachine = (url: string, { options }: Invocation): boolean =>
+  options['env'] === undefined && isLoopback(new URL(url).hostname);
 
 /** Whether somebody said which control plane is meant, rather than the one here. */
 export function adminIsNamed({ options, terminal }: Invocation): boolean {

@@ -1,34 +1,52 @@
 /**
  * The certificate of the gateway for agents. Where Envoy stands on this machine it reads the
  * files itself, so that no key passes through here; to Envoys elsewhere their text is sent, over
- * links that are theirs alone, and sent again when the files change.
+ * links that are theirs alone, and sent again when the files change. In both cases its end is
+ * told long before it comes.
  */
 import { createPrivateKey, X509Certificate } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
 import { resolve } from 'node:path';
+import type { Beat } from '../certificates/beat.js';
+import type { Clock } from '../clock.js';
 import type { Config } from '../config.js';
 import { problem, reasonOf, type Problem } from '../errors.js';
 import { identityIsOn } from '../identity_on.js';
 import { Latest } from '../latest.js';
 import type { Log } from '../log.js';
+import type { Metrics } from '../metrics.js';
 import type { GatewayCertificate } from '../resources/credentials.js';
+import { datesIn, problemOfDates, type Dates } from './gateway_dates.js';
 
 export interface WatchedGateway {
   readonly certificate: Latest<GatewayCertificate | undefined>;
+  /** Where what is served was read, and its dates; undefined until it was. */
+  held(): (Dates & { readonly file: string }) | undefined;
   problems(): readonly Problem[];
   close(): void;
 }
 
-/** Looked at so often: two files are never written at once, and network folders tell nothing. */
-const lookMs = 2_000;
+interface WatchParts {
+  readonly clock: Clock;
+  readonly metrics: Pick<Metrics, 'certificateExpires'>;
+  readonly log: Log;
+  readonly beat?: Beat;
+}
+
+/** So often: two files are never written at once, and network folders tell nothing. */
+const everyTwoSeconds: Beat = (look) => {
+  const timer = setInterval(look, 2_000).unref();
+  return () => clearInterval(timer);
+};
 
 /** Undefined where agents are served in clear. */
-export function watchGatewayCertificate(config: Config, log: Log): WatchedGateway | undefined {
+export function watchGatewayCertificate(
+  config: Config,
+  parts: WatchParts,
+): WatchedGateway | undefined {
   const files = gatewayFiles(config);
   if (!files) return undefined;
-  if (identityIsOn(config)) return readAndSent(files, log);
-  const certificate = new Latest<GatewayCertificate | undefined>(files);
-  return { certificate, problems: () => [], close: () => undefined };
+  return watched(identityIsOn(config) ? readAndSent(files, parts) : readByEnvoy(files), parts);
 }
 
 /** Where it is kept. */
@@ -50,32 +68,93 @@ type GatewayFiles = Readonly<Record<'certificate' | 'key', File>> & {
   readonly clients: File | undefined;
 };
 
-function readAndSent({ certificate, key, clients }: GatewayFiles, log: Log): WatchedGateway {
-  const files = [certificate, key, ...(clients ? [clients] : [])];
-  const latest = new Latest<GatewayCertificate | undefined>(undefined);
-  let [last, wrong]: [string, Problem | undefined] = ['', undefined];
+/** One way to get at it. */
+interface Reading {
+  readonly file: string;
+  readonly certificate: Latest<GatewayCertificate | undefined>;
+  /** The dates of what is served now. Throws what is wrong with the files. */
+  look(): Promise<Dates>;
+  wrong(reason: string): Problem;
+  /** How new files get to Envoy. */
+  readonly taken: string;
+}
+
+function watched(reading: Reading, parts: WatchParts): WatchedGateway {
+  const { clock, metrics, log, beat = everyTwoSeconds } = parts;
+  const { file, certificate } = reading;
+  let [dates, wrong]: [Dates | undefined, Problem | undefined] = [undefined, undefined];
+  let looking = false;
   const look = async () => {
+    if (looking) return;
+    looking = true;
     try {
-      const texts = await Promise.all(files.map(({ filename }) => readFile(filename, 'utf8')));
-      const text = JSON.stringify(texts);
-      if (text === last) return;
-      latest.set(checked(texts));
-      [last, wrong] = [text, undefined];
-      log.info('the certificate of the gateway was read');
+      dates = await reading.look();
+      wrong = undefined;
+      metrics.certificateExpires.set({ workload: 'gateway' }, dates.expiresAt / 1_000);
     } catch (error) {
-      const message =
-        `The certificate of gateway.tls cannot be used: ${reasonOf(error)}. What was there ` +
-        'before stays; mend the files.';
-      if (wrong?.message !== message) log.warn(message);
-      wrong = problem('certificate_unavailable', { path: 'gateway.tls' }, message);
+      const before = wrong?.message;
+      wrong = reading.wrong(reasonOf(error));
+      if (wrong.message !== before) log.warn(wrong.message);
     }
+    looking = false;
   };
-  const timer = setInterval(() => void look(), lookMs).unref();
   void look();
   return {
-    certificate: latest,
-    problems: () => (wrong ? [wrong] : []),
-    close: () => clearInterval(timer),
+    certificate,
+    held: () => dates && { file, ...dates },
+    problems() {
+      const late = dates && problemOfDates(reading, dates, clock.now());
+      return [...(wrong ? [wrong] : []), ...(late ? [late] : [])];
+    },
+    close: beat(() => void look()),
+  };
+}
+
+/** The key is not read at all, and of the certificate nothing but its dates. */
+function readByEnvoy(files: GatewayFiles): Reading {
+  const { filename: file } = files.certificate;
+  const wrong = (reason: string) => {
+    const message =
+      `Nobody is told before the certificate of the gateway ends: ${reason}. Envoy reads ` +
+      `${file} itself; let MCPX read it too, and see that it holds a certificate.`;
+    return problem('certificate_late', { path: 'gateway.tls' }, message);
+  };
+  return {
+    ...{ file, wrong, certificate: new Latest<GatewayCertificate | undefined>(files) },
+    look: async () => datesIn(await readFile(file, 'utf8')),
+    taken: 'Envoy reads the new files when they are moved into their folder',
+  };
+}
+
+function readAndSent(files: GatewayFiles, { clock, log }: WatchParts): Reading {
+  const { certificate, key, clients } = files;
+  const { filename: file } = certificate;
+  const paths = [certificate, key, ...(clients ? [clients] : [])];
+  const latest = new Latest<GatewayCertificate | undefined>(undefined);
+  let held: { readonly text: string; readonly dates: Dates } | undefined;
+  const look = async () => {
+    const texts = await Promise.all(paths.map(({ filename }) => readFile(filename, 'utf8')));
+    const text = JSON.stringify(texts);
+    if (held?.text === text) return held.dates;
+    const next = checked(texts);
+    const dates = datesIn(texts[0] ?? '');
+    // At the start there is nothing better: agents learn what is wrong rather than find nobody.
+    if (held && dates.expiresAt <= clock.now())
+      throw new Error(`${file} has ended at ${new Date(dates.expiresAt).toISOString()}`);
+    held = { text, dates };
+    latest.set(next);
+    log.info('the certificate of the gateway was read');
+    return dates;
+  };
+  const wrong = (reason: string) => {
+    const message =
+      `The certificate of gateway.tls cannot be used: ${reason}. What was there before stays; ` +
+      'mend the files.';
+    return problem('certificate_unavailable', { path: 'gateway.tls' }, message);
+  };
+  return {
+    ...{ file, wrong, look, certificate: latest },
+    taken: 'new files are taken within seconds',
   };
 }
 

@@ -12,7 +12,7 @@ import type { Metrics } from '../metrics.js';
 import type { Registry } from '../registry/registry.js';
 import type { EdgeSecrets } from '../resources/render.js';
 import { edgeSecrets } from './edge_secrets.js';
-import { watchGatewayCertificate } from './gateway_certificate.js';
+import { watchGatewayCertificate, type WatchedGateway } from './gateway_certificate.js';
 import { openOwnLinks, type OwnLinks } from './own_links.js';
 import { openWorkloadCertificates, type WorkloadCertificates } from './workload_certificates.js';
 
@@ -21,6 +21,8 @@ export interface IdentityParts {
   readonly links: OwnLinks | undefined;
   readonly workloads: WorkloadCertificates | undefined;
   readonly secrets: Latest<EdgeSecrets | undefined>;
+  /** Undefined where agents are served in clear. */
+  readonly gateway: WatchedGateway | undefined;
   problems(): readonly Problem[];
   close(): Promise<void>;
 }
@@ -47,9 +49,9 @@ export async function openIdentity(parts: Parts): Promise<Outcome<IdentityParts>
     return certified;
   }
   const workloads = certified.value;
-  const gateway = watchGatewayCertificate(parts.config, parts.log);
+  const gateway = watchGatewayCertificate(parts.config, parts);
   return succeeded({
-    ...{ links, workloads },
+    ...{ links, workloads, gateway },
     secrets: edgeSecrets({ workloads, gateway: gateway?.certificate }),
     problems: () => [links, workloads, gateway].flatMap((part) => part?.problems() ?? []),
     async close() {

@@ -38,7 +38,7 @@ const workload = 'control-plane';
 /** Problems: `certificate_unavailable`. */
 export async function keepOwnTls(parts: OwnTlsParts): Promise<Outcome<OwnTls>> {
   const { authority, hosts, data, clock, metrics, log } = parts;
-  const issue = () => authority.issue(authority.spiffeIdOf(workload), namesOf(hosts));
+  const issue = () => authority.issueForLink(authority.spiffeIdOf(workload), namesOf(hosts));
   const first = await issue();
   if (!first.ok) return first;
   // What is wrong with the authority itself is told by whoever opened it.

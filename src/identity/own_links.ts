@@ -95,9 +95,13 @@ function linksOf(parts: LinkParts, authority: Authority, own: OwnTls): OwnLinks 
   };
 }
 
-/** A node renews before half of a life: it comes back with the new one before the old one ends. */
+/**
+ * A connection shows the certificate of when it was opened. Opened anew so often, one that is not
+ * renewed is seen late (from 0.6 of its life on) with a quarter of its life left; and none that
+ * was opened before a renewal (at 0.4) still stands by then, so nobody renewed is taken for late.
+ */
 const connectionAgeMs = ({ identity }: Config): number =>
-  Math.min(defaultLimits.connectionAgeMs, (parseDuration(identity.life) ?? Infinity) / 2);
+  Math.min(defaultLimits.connectionAgeMs, (parseDuration(identity.life) ?? Infinity) / 8);
 
 /** Whoever joins knows the root by its fingerprint, so it is shown too. */
 function withRoots(material: Latest<TlsMaterial>): Latest<TlsMaterial> {

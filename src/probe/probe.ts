@@ -4,6 +4,7 @@
  * in the interval of its health check, and asked again when that fails or when
  * what it said may no longer be believed (`ttlMs`).
  */
+import { setMaxListeners } from 'node:events';
 import { isDeepStrictEqual } from 'node:util';
 import { fleetChanges } from '../fleet/changes.js';
 import {
@@ -64,6 +65,8 @@ export class Probe {
     private readonly log: Log,
     readonly reach: Reach = targetOf,
   ) {
+    // Every question listens to it.
+    setMaxListeners(0, this.#closing.signal);
     this.#notices = new Notices((service) => {
       const visit = this.#visits.get(service);
       if (visit) this.#urge(visit);

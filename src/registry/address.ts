@@ -29,7 +29,7 @@ export function readAddress(url: string, allowedTargets: readonly string[]): Add
         'this version looks no names up',
     };
   if (['unspecified', 'multicast', 'broadcast'].includes(host.range()))
-    return { complaint: 'name the address of one machine' };
+    return { complaint: 'name the address of one machine', refused: true };
   const refused = refusalOf(host, allowedTargets);
   if (refused !== undefined) return { complaint: refused, refused: true };
   if (isDisguised(url, parsed))
@@ -98,6 +98,7 @@ const carriers: readonly (readonly [string, number])[] = [
     ['::/96', 12],
     ['::ffff:0:0:0/96', 12],
     ['64:ff9b::/96', 12],
+    ['64:ff9b:1::/48', 12],
   ] as const),
   ...([['2002::/16', 2]] as const),
 ];

@@ -180,16 +180,18 @@ function authority({ host, port, tls }: Instance): string {
   return `${isIPv6(host) ? `[${host}]` : host}:${port}`;
 }
 
-/** The registry's checks are the health: Envoy does not ask a second time. */
-const uncheckedByEnvoy = { health_check_config: { disable_active_health_check: true } };
-
 function endpoint(instance: Instance, status: Place['status'], reached: Reached): LbEndpoint {
+  // Servers that guard against DNS rebinding want to see their own name in Host.
+  const hostname = authority(instance);
   return {
     endpoint: {
-      address: socketAddress(instance.host, instance.port),
-      // Servers that guard against DNS rebinding want to see their own name in Host.
-      hostname: authority(instance),
-      ...(instance.checkedBy === 'registry' ? uncheckedByEnvoy : {}),
+      ...{ address: socketAddress(instance.host, instance.port), hostname },
+      health_check_config:
+        instance.checkedBy === 'registry'
+          ? // The registry's checks are the health: Envoy does not ask a second time.
+            { disable_active_health_check: true }
+          : // Or Host is the cluster's name, and in a URL the `@` of a version begins a password.
+            { hostname },
     },
     // Unhealthy rather than absent: a session on it waits for its return instead of dying.
     health_status: instance.passing ? status : 'UNHEALTHY',

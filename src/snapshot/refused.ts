@@ -10,12 +10,16 @@ import { inconsistencies } from './consistent.js';
 import { referencesOf } from './references.js';
 import { snapshotWith, type Resource, type ResourceKind, type Snapshot } from './snapshot.js';
 
-/** A form of a resource that is known to be refused. */
-export interface RefusedForm {
+/** One form that a resource may have. */
+export interface FormOfKind {
   readonly kind: ResourceKind;
   readonly name: string;
   readonly version: string;
-  /** The last form that was accepted, if there was one. */
+}
+
+/** One that is known to be refused. */
+export interface RefusedForm extends FormOfKind {
+  /** The last form that was accepted, or published before, if there was one. */
   readonly good: Resource | undefined;
 }
 
@@ -32,7 +36,7 @@ export function withoutRefused(wanted: Snapshot, refused: readonly RefusedForm[]
 }
 
 /** Is it this very form that the snapshot holds? */
-export function isIn(snapshot: Snapshot, { kind, name, version }: RefusedForm): boolean {
+export function isIn(snapshot: Snapshot, { kind, name, version }: FormOfKind): boolean {
   return snapshot.resources[kind].get(name)?.version === version;
 }
 

@@ -94,7 +94,28 @@ export function changedSnapshot(previous: Snapshot, changes: EncodedChanges): Sn
       return [known?.name ?? name, bytes && resourceOf(known?.name ?? name, bytes, known)];
     });
   }
-  return snapshotWith(previous, resources);
+  const next = snapshotWith(previous, resources);
+  if (next !== previous) earlier.set(next, earlierAfter(previous, resources));
+  return next;
+}
+
+/** How a resource was before it last changed, if it has been there ever since. */
+export const earlierForm = (snapshot: Snapshot, kind: ResourceKind, name: string) =>
+  earlier.get(snapshot)?.[kind].get(name);
+
+/** Beside the snapshot, because two are equal whatever was before them. */
+const earlier = new WeakMap<Snapshot, Snapshot['resources']>();
+
+function earlierAfter(previous: Snapshot, changes: ResourceChanges): Snapshot['resources'] {
+  const before = earlier.get(previous);
+  return setsOf((kind) => {
+    const forms: [string, Resource | undefined][] = [];
+    for (const [name, resource] of changes[kind] ?? []) {
+      const known = previous.resources[kind].get(name);
+      if (known !== resource) forms.push([name, resource && known]);
+    }
+    return (before?.[kind] ?? noResources).with(forms);
+  });
 }
 
 export function snapshotWith(previous: Snapshot, changes: ResourceChanges): Snapshot {

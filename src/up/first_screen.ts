@@ -88,7 +88,7 @@ export function showConnection(
   }
   screen.heading('Look around');
   screen.table([
-    ['Admin', `${admin} (services, tools, Envoys; /openapi.json)`],
+    ['Admin', admin],
     ['Commands', 'node scripts/mcpx.mjs service list · tools · fleet · doctor · --help'],
     ['Data', `${data} (services.yaml, keys, logs)`],
   ]);

@@ -5,7 +5,7 @@
  */
 import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
-import { adminUrlOf, localRoots } from '../admin_client/address.js';
+import { adminIsOpen, adminUrlOf, localRoots } from '../admin_client/address.js';
 import { localTokens } from '../admin_client/local_token.js';
 import type { Config } from '../config.js';
 import { reasonOf, type Problem } from '../errors.js';
@@ -116,7 +116,7 @@ class Run {
       note(`${gatewayUrl(config)} · Envoy, told where to listen over xDS`);
     });
     if (demo) await this.#showDemo(deadline);
-    showConnection(gatewayUrl(config), adminUrlOf(config), config.data, this.#demo);
+    showConnection(gatewayUrl(config), adminText(config), config.data, this.#demo);
     this.#firstScreenShown = true;
   }
 
@@ -163,3 +163,8 @@ function refusal(problems: readonly Problem[]): Error {
 }
 
 const gatewayUrl = ({ gateway }: Config): string => httpUrl(gateway);
+
+const adminText = (config: Config): string =>
+  adminIsOpen(config)
+    ? `${adminUrlOf(config)} (services, tools, Envoys; /openapi.json)`
+    : `${adminUrlOf(config)} (opens with a token: mcpx token; the commands here need none)`;

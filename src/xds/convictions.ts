@@ -21,7 +21,10 @@ interface Convictions {
 
 export function followConvictions(parts: ConvictionParts): Convictions {
   const { snapshots, refusals: kept, metrics, log } = parts;
-  const refusals = new Refusals(kept?.read());
+  const refusals: Refusals = new Refusals(kept?.read(), (audience, form) =>
+    publishedTo(audience)?.before(form),
+  );
+  const publishedTo = publishing(snapshots, refusals.convicted);
   let before = refusals.convicted.value;
   refusals.convicted.subscribe((convicted) => {
     metrics.knownRefused.set(convicted.length);
@@ -33,7 +36,7 @@ export function followConvictions(parts: ConvictionParts): Convictions {
     before = convicted;
     kept?.keep(convicted);
   });
-  return { refusals, publishedTo: publishing(snapshots, refusals.convicted) };
+  return { refusals, publishedTo };
 }
 
 function without(verdicts: readonly Verdict[], others: readonly Verdict[]): readonly Verdict[] {

@@ -14,6 +14,8 @@ export interface Peer {
   readonly id: string | undefined;
   /** When the certificate was signed; undefined where that is not known. */
   readonly issuedAt?: number | undefined;
+  /** When the certificate begins; undefined where that is not known. */
+  readonly notBefore?: number | undefined;
   /** When the certificate ends. */
   readonly expiresAt: number;
 }

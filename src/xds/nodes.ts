@@ -8,6 +8,8 @@ import { Latest } from '../latest.js';
 import type { Metrics } from '../metrics.js';
 import type { Audience } from '../snapshot/audience.js';
 import type { Resource, ResourceKind } from '../snapshot/snapshot.js';
+import type { Peer } from './identity.js';
+import { NodeCertificates, shownBy, type ShownCertificate } from './node_certificates.js';
 import type { PublishedTo } from './published.js';
 import { problemsOfNodes, problemsOfVerdicts } from './refusal_problems.js';
 import { Refusals, type Form, type Witness } from './refusals.js';
@@ -51,6 +53,8 @@ export type NodeKinds = Readonly<Partial<Record<ResourceKind, KindStatus>>>;
 
 export interface NodeStatus extends Identity {
   readonly connectedSince: number;
+  /** What it showed then; undefined without TLS. */
+  readonly certificate?: ShownCertificate | undefined;
   /** How long it has not held the present snapshot, in ms; 0 while it does. */
   readonly lagMs: number;
   readonly kinds: NodeKinds;
@@ -78,12 +82,14 @@ export class Nodes {
   readonly #publishedTo: PublishedTo;
   readonly #connected = new Set<ConnectedNode>();
   readonly #streams = new Map<string, number>();
+  readonly #certificates: NodeCertificates;
 
   constructor(
     private readonly metrics: Metrics,
     private readonly clock: Clock,
     { refusals, publishedTo }: Partial<Verdicts> = {},
   ) {
+    this.#certificates = new NodeCertificates(metrics);
     this.refusals = refusals ?? new Refusals();
     this.#publishedTo = publishedTo ?? (() => undefined);
   }
@@ -104,12 +110,13 @@ export class Nodes {
     });
   }
 
-  /** One problem for every resource that is refused at present, by whomever. */
+  /** One for every resource that is refused at present, and for every certificate that is late. */
   problems(): readonly Problem[] {
     const known = problemsOfVerdicts(this.refusals.verdicts, this.#publishedTo);
     const told = new Set(known.map(({ subject }) => subject.path));
     const others = problemsOfNodes(this.list());
-    return [...known, ...others.filter(({ subject }) => !told.has(subject.path))];
+    const refused = [...known, ...others.filter(({ subject }) => !told.has(subject.path))];
+    return [...refused, ...this.#certificates.problems()];
   }
 
   /** How many streams a node has; one of another role is another, whatever id it says. */
@@ -117,14 +124,16 @@ export class Nodes {
     return this.#streams.get(keyOf(node)) ?? 0;
   }
 
-  join(identity: Identity, holdings: Held): ConnectedNode {
+  join(identity: Identity, holdings: Held, peer?: Peer): ConnectedNode {
     const node: ConnectedNode = new ConnectedNode(identity, holdings, {
       clock: this.clock,
       touch: () => this.#touch(),
       refusals: this.refusals,
       connected: this.#connected,
+      certificate: shownBy(peer, this.clock.now()),
     });
     this.#connected.add(node);
+    this.#certificates.joined(node);
     this.#count(identity, 1);
     return node;
   }
@@ -132,6 +141,7 @@ export class Nodes {
   leave(node: ConnectedNode): void {
     if (!this.#connected.delete(node)) return;
     this.refusals.left(node);
+    this.#certificates.left(node);
     this.#count(node.identity, -1);
   }
 
@@ -169,10 +179,12 @@ interface Surroundings {
   readonly refusals: Refusals;
   /** Everybody, this node too. */
   readonly connected: Iterable<Witness>;
+  readonly certificate: ShownCertificate | undefined;
 }
 
 export class ConnectedNode implements Witness {
   readonly touch: () => void;
+  readonly certificate: ShownCertificate | undefined;
   readonly #clock: Clock;
   readonly #refusals: Refusals;
   readonly #connected: Iterable<Witness>;
@@ -183,13 +195,14 @@ export class ConnectedNode implements Witness {
   constructor(
     readonly identity: Identity,
     private readonly held: Held,
-    { clock, touch, refusals, connected }: Surroundings,
+    { clock, touch, refusals, connected, certificate }: Surroundings,
   ) {
     this.#clock = clock;
     this.#refusals = refusals;
     this.#connected = connected;
     this.#connectedSince = clock.now();
     this.touch = touch;
+    this.certificate = certificate;
   }
 
   get status(): NodeStatus {
@@ -197,6 +210,7 @@ export class ConnectedNode implements Witness {
     return {
       ...this.identity,
       connectedSince: this.#connectedSince,
+      certificate: this.certificate,
       lagMs: behindSince === undefined ? 0 : Math.max(1, this.#clock.now() - behindSince),
       kinds: this.held.kinds(),
       lastRefusal: this.#lastRefusal,

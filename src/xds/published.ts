@@ -5,8 +5,8 @@
  */
 import type { Latest } from '../latest.js';
 import type { Audience } from '../snapshot/audience.js';
-import { isIn, withoutRefused, type RefusedForm } from '../snapshot/refused.js';
-import type { Snapshot } from '../snapshot/snapshot.js';
+import { isIn, withoutRefused, type FormOfKind } from '../snapshot/refused.js';
+import { earlierForm, type Resource, type Snapshot } from '../snapshot/snapshot.js';
 import type { Verdict } from './refusals.js';
 
 type Wanted = Pick<Latest<Snapshot | undefined>, 'value' | 'subscribe'>;
@@ -49,11 +49,17 @@ class Published implements Wanted {
   }
 
   /** Undefined where this very form is not wanted at present. */
-  fateOf(form: RefusedForm): Fate | undefined {
+  fateOf(form: FormOfKind): Fate | undefined {
     const [wanted, published] = [this.wanted.value, this.value];
     if (!wanted || !published || !isIn(wanted, form)) return undefined;
     if (isIn(published, form)) return 'sent all the same';
     return published.resources[form.kind].has(form.name) ? 'last good kept' : 'left out';
+  }
+
+  /** What was wanted before this very form, which nobody connected need have taken. */
+  before(form: FormOfKind): Resource | undefined {
+    const wanted = this.wanted.value;
+    return wanted && isIn(wanted, form) ? earlierForm(wanted, form.kind, form.name) : undefined;
   }
 }
 

@@ -84,5 +84,5 @@ export function peerOf(call: Pick<Call, 'getAuthContext'>): Peer | undefined {
   if (!certificate) return undefined;
   const { subjectaltname, valid_from, valid_to } = certificate;
   const times = { notBefore: Date.parse(valid_from), expiresAt: Date.parse(valid_to) };
-  return { id: spiffeIdIn(subjectaltname), issuedAt: issuedAt(times), expiresAt: times.expiresAt };
+  return { id: spiffeIdIn(subjectaltname), issuedAt: issuedAt(times), ...times };
 }

@@ -8,7 +8,7 @@
  */
 import { Latest } from '../latest.js';
 import type { Audience } from '../snapshot/audience.js';
-import type { RefusedForm } from '../snapshot/refused.js';
+import type { FormOfKind, RefusedForm } from '../snapshot/refused.js';
 import type { Resource, ResourceKind } from '../snapshot/snapshot.js';
 import { isUnknown, type Content } from './subscription.js';
 
@@ -52,6 +52,12 @@ interface Entry {
   convicted: boolean;
 }
 
+/**
+ * What was published before a form. It stands in where nobody who is connected holds a good one:
+ * whoever does may be connected to another replica.
+ */
+type Before = (audience: Audience, form: FormOfKind) => Resource | undefined;
+
 /** So that nobody can fill the memory; far more than ever are refused at once. */
 const mostEntries = 1_000;
 
@@ -64,7 +70,10 @@ export class Refusals {
   /** Keyed by what is refused, oldest first. */
   readonly #entries = new Map<string, Entry>();
 
-  constructor(kept: readonly Verdict[] = []) {
+  constructor(
+    kept: readonly Verdict[] = [],
+    private readonly before: Before = () => undefined,
+  ) {
     for (const verdict of kept)
       this.#entries.set(keyOf(verdict.audience, verdict.kind, verdict), {
         ...{ verdict, witnesses: new Set(), asked: new Set(), convicted: true },
@@ -116,6 +125,7 @@ export class Refusals {
     if (ofTheMachine.test(complaint.message)) return;
     const { kind, resource } = complaint;
     const { role } = witness.identity;
+    const earlier = this.#earlier(role, { kind, ...resource });
     let good: Resource | undefined;
     let isHeldUnknown = false;
     const key = keyOf(role, kind, resource);
@@ -127,9 +137,11 @@ export class Refusals {
       const held = node.holding(kind, resource.name);
       if (held?.version === resource.version) return;
       if (!held) continue;
-      if (isUnknown(held)) isHeldUnknown = true;
+      // A client that comes back with it tells no more than its version.
+      if (isUnknown(held)) isHeldUnknown ||= held.version !== earlier?.version;
       else if (!good || node === witness) good = held;
     }
+    good ??= earlier;
     // To leave it out would take it from those who hold a form that nobody here can send again.
     if (isHeldUnknown && !good) return;
     const entry: Entry = before ?? {
@@ -160,6 +172,14 @@ export class Refusals {
       news ||= convicted;
     }
     this.#judge(news);
+  }
+
+  /** What was convicted as well is no good form, and what stood in for it may be. */
+  #earlier(role: Audience, form: FormOfKind): Resource | undefined {
+    const earlier = this.before(role, form);
+    const known = earlier && this.#entries.get(keyOf(role, form.kind, earlier));
+    const good = known?.convicted ? known.verdict.good : earlier;
+    return good?.version === form.version ? undefined : good;
   }
 
   /** All that is convicted, with everybody who said so. */

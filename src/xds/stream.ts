@@ -199,7 +199,7 @@ export class Stream {
     const snapshot = audiences.join(identity.role, this);
     const delivery = new Delivery(this.sink.variant, numbered, snapshot);
     const holdings = new Holdings(delivery, snapshot);
-    const session = { node: nodes.join(identity, holdings), delivery, holdings };
+    const session = { node: nodes.join(identity, holdings, this.sink.peer), delivery, holdings };
     this.#session = session;
     log.info({ ...this.#who(), version: identity.version }, 'an Envoy has joined');
     return session;

@@ -122,8 +122,33 @@ describe('with identity on', function () {
     await eventually('it is served', async () => (await plane.nodes()).length === 1);
     expect(envoy.process.exitCode).to.equal(null);
     // It came back with the new one before the old one ended.
-    const metrics = await (await fetch(`${plane.admin}/metrics`)).text();
+    const metrics = await (await plane.ask('/metrics')).text();
     expect(metrics).not.to.match(/^mcpx_xds_refused_streams_total\{reason="identity"\} [1-9]/m);
+  });
+
+  it('a new root that signs at once cuts off nobody who has joined', async () => {
+    const plane = await serve({ identity: { mode: 'mutual', life: '20s' } });
+    const bootstrap = await plane.bootstrap(join(plane.folder, 'identity'));
+    const joining: Child = ending(keepRunning(bootstrap.join));
+    await eventually('it has joined', () => joining.output().includes('"joined"'));
+    ending(await startEnvoyWith(bootstrap.file));
+    await eventually('it is served', async () => (await plane.nodes()).length === 1);
+    expect(await plane.mcpx('ca', 'rotate', '--now')).to.have.property('exitCode', 0);
+    // Its connections are gone, and it knows the old root only.
+    await plane.kill();
+    await plane.start();
+    await eventually('it is served again', async () => (await plane.nodes()).length === 1);
+    await eventually('it is renewed, under the new root', () =>
+      joining.output().includes('certificate renewed'),
+    );
+    const { out } = await plane.mcpx('ca', 'show');
+    const rotatedAt = Date.parse(/ signing +(\S+)/.exec(out)?.[1] ?? '');
+    await eventually('all is under the new root', () => Date.now() > rotatedAt + 11_000);
+    await plane.kill();
+    await plane.start();
+    await eventually('it is served again', async () => (await plane.nodes()).length === 1);
+    const newcomer = await plane.bootstrap(join(plane.folder, 'another'));
+    expect(await run([...newcomer.join, '--once'])).to.have.property('exitCode', 0);
   });
 
   it('says in one line what is wrong with a token, a port and a folder', async () => {

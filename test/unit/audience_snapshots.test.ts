@@ -94,13 +94,18 @@ describe('what sidecars get', () => {
     const policy = following('policy');
     register(at('claims', 'policy'));
     expect(callersOf(policy.newest())).to.deep.equal(['control-plane', 'quotes']);
+    policy.end();
+    expect(callersOf(following('policy').newest()), 'nor when it comes back').to.deep.equal([
+      'control-plane',
+    ]);
   });
 
   it('is there before its service is registered, so that neither waits for the other', () => {
     certify('claims');
     const claims = following('claims');
-    expect(callersOf(claims.newest())).to.deep.equal(['control-plane', 'edge']);
+    expect(callersOf(claims.newest())).to.deep.equal(['control-plane']);
     register(at('claims', 'policy'), at('policy'));
+    expect(callersOf(claims.newest())).to.deep.equal(['control-plane', 'edge']);
     expect(names(claims.newest())['cluster']).to.deep.equal(['policy']);
   });
 

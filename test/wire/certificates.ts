@@ -47,6 +47,8 @@ export interface Issued {
 
 interface Wish {
   readonly uris?: readonly string[];
+  /** Just before now, or an hour before it ends. */
+  readonly notBefore?: number;
   readonly expiresAt?: number;
 }
 
@@ -56,12 +58,19 @@ let serial = 1;
 export function authority(name = 'test CA'): Authority {
   const { publicKey, privateKey } = generateKeyPairSync('ec', { namedCurve: 'P-256' });
   const extension = sequence(basicConstraints, yes, octets(sequence(yes)));
-  const body = { name, publicKey, extension, expiresAt: Date.now() + 24 * hour };
+  const body = { name, publicKey, extension, ...aDayAround() };
   return { name, key: privateKey, cert: signed({ name, key: privateKey }, body) };
 }
 
+const aDayAround = () => ({
+  notBefore: Date.now() - 24 * hour,
+  expiresAt: Date.now() + 24 * hour,
+});
+
 /** A leaf for whoever these names are, and for 127.0.0.1. */
-export function issue(from: Authority, { uris = [], expiresAt }: Wish = {}): Issued {
+export function issue(from: Authority, wish: Wish = {}): Issued {
+  const { uris = [], expiresAt = Date.now() + hour } = wish;
+  const { notBefore = Math.min(Date.now() - hour / 60, expiresAt - hour) } = wish;
   const { publicKey, privateKey } = generateKeyPairSync('ec', { namedCurve: 'P-256' });
   const names = sequence(
     ...uris.map((uri) => text(0x86, uri)),
@@ -69,7 +78,7 @@ export function issue(from: Authority, { uris = [], expiresAt }: Wish = {}): Iss
     der(0x87, Buffer.from([127, 0, 0, 1])),
   );
   const extension = sequence(subjectAltName, octets(names));
-  const body = { name: 'leaf', publicKey, extension, expiresAt: expiresAt ?? Date.now() + hour };
+  const body = { name: 'leaf', publicKey, extension, notBefore, expiresAt };
   return {
     cert: signed(from, body),
     key: privateKey.export({ type: 'pkcs8', format: 'pem' }).toString(),
@@ -80,18 +89,19 @@ interface Body {
   readonly name: string;
   readonly publicKey: KeyObject;
   readonly extension: Buffer;
+  readonly notBefore: number;
   readonly expiresAt: number;
 }
 
 function signed(
   by: Pick<Authority, 'name' | 'key'>,
-  { name, publicKey, extension, expiresAt }: Body,
+  { name, publicKey, extension, notBefore, expiresAt }: Body,
 ): string {
   const toSign = sequence(
     der(0xa0, der(0x02, Buffer.from([2]))),
     der(0x02, Buffer.from([1, serial >> 8, serial++ & 0xff])),
     ...[ecdsaWithSha256, named(by.name)],
-    sequence(time(Date.now() - 24 * hour), time(expiresAt)),
+    sequence(time(notBefore), time(expiresAt)),
     named(name),
     publicKey.export({ type: 'spki', format: 'der' }),
     der(0xa3, sequence(extension)),

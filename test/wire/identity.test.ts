@@ -11,6 +11,7 @@ import { authority, issue, type Authority } from './certificates.js';
 import { envoyNode, summary, type WireClient } from './client.js';
 import { base, startStage, valueOf, type Stage } from './stage.js';
 
+const hour = 3_600_000;
 const identity = { trustDomain: 'example.org' };
 const authorities = authority();
 const sidecarOfClaims = 'sidecar/claims?inbound=127.0.0.1:3443&outbound=127.0.0.1:15001';
@@ -21,9 +22,19 @@ const material = (from: Authority, trusts: Authority = from): TlsMaterial => ({
   ca: trusts.cert,
 });
 
+interface Showing {
+  readonly from?: Authority;
+  readonly trusts?: Authority;
+  readonly notBefore?: number;
+  readonly expiresAt?: number;
+}
+
 /** What a client shows: a certificate for `spiffe://example.org/<path>`. */
-function shown(path: string, from = authorities, trusts = from): ChannelCredentials {
-  const { cert, key } = issue(from, { uris: [`spiffe://example.org/${path}`] });
+function shown(
+  path: string,
+  { from = authorities, trusts = from, ...times }: Showing = {},
+): ChannelCredentials {
+  const { cert, key } = issue(from, { uris: [`spiffe://example.org/${path}`], ...times });
   return credentials.createSsl(Buffer.from(trusts.cert), Buffer.from(key), Buffer.from(cert));
 }
 
@@ -120,7 +131,7 @@ describe('with mutual TLS', () => {
     const standing = await served(edge());
     const next = authority('next CA');
     tls.set(material(next));
-    const fresh = stage.connect({ as: shown('edge', next) });
+    const fresh = stage.connect({ as: shown('edge', { from: next }) });
     fresh.begin('cluster', { node: envoyNode('edge-2') });
     await served(fresh);
     expect(summary(await asked(standing, 'gateway'))).to.equal('secret +gateway');
@@ -142,12 +153,42 @@ describe('with mutual TLS', () => {
 
   it('ends the stream of a certificate that has ended (point 41)', async () => {
     const client = await served(edge());
-    now += 2 * 3_600_000;
+    now += 2 * hour;
     const { code, details } = await client.ended;
     expect(code).to.equal(status.PERMISSION_DENIED);
     expect(details).to.contain('renewed');
     expect(await valueOf(stage.metrics, refused('identity'))).to.equal(1);
     expect(stage.server.nodes.list()).to.be.empty;
+  });
+
+  it('tells of an Envoy that comes with a certificate nobody renewed in time', async () => {
+    const ends = 'mcpx_node_certificate_expires_seconds{node="edge-1"}';
+    const late = stage.connect({ as: shown('edge', { notBefore: now - 24 * hour }) });
+    late.begin('cluster', { node: envoyNode('edge-1') });
+    await served(late);
+    const [listed] = stage.server.nodes.list();
+    expect(listed?.certificate?.late).to.equal(true);
+    expect(await valueOf(stage.metrics, ends)).to.equal(listed!.certificate!.expiresAt / 1_000);
+    const [problem, ...more] = stage.server.nodes.problems();
+    expect(more).to.be.empty;
+    expect(problem).to.deep.include({
+      code: 'certificate_unavailable',
+      subject: { node: 'edge-1' },
+    });
+    expect(problem?.message).to.contain(new Date(listed!.certificate!.expiresAt).toISOString());
+    expect(problem?.message).to.contain('mcpx join');
+    late.close();
+    await stage.nodesAre(() => stage.server.nodes.list().length === 0);
+    const renewed = stage.connect({ as: shown('edge', { expiresAt: now + 48 * hour }) });
+    renewed.begin('cluster', { node: envoyNode('edge-1') });
+    await served(renewed);
+    expect(stage.server.nodes.list()[0]?.certificate?.late).to.equal(false);
+    expect(stage.server.nodes.problems()).to.be.empty;
+    now += 40 * hour;
+    expect(stage.server.nodes.problems(), 'it may have a newer one by then').to.be.empty;
+    renewed.close();
+    await stage.nodesAre(() => stage.server.nodes.list().length === 0);
+    expect(await stage.metrics.text()).not.to.contain(ends);
   });
 
   it('ends the streams of those who are not served any more', async () => {
@@ -160,7 +201,7 @@ describe('with mutual TLS', () => {
   it('lets in nobody with a certificate of another authority, or with none', async () => {
     const stranger = authority('another CA');
     const uninvited = [
-      shown('edge', stranger, authorities),
+      shown('edge', { from: stranger, trusts: authorities }),
       credentials.createSsl(Buffer.from(authorities.cert)),
       credentials.createInsecure(),
     ];

@@ -5,6 +5,7 @@ import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { parse, stringify } from 'yaml';
 import { nodeList } from '../../../src/admin/schemas.js';
+import { heldToken } from '../../../src/admin_client/local_token.js';
 import { packageFile } from '../../../src/package_file.js';
 import { ensureEnvoyVersion, pinnedEnvoy } from '../../../src/up/envoy_binary.js';
 import { freePorts, startChild, temporaryFolder, whenReady, type Child } from './child.js';
@@ -26,6 +27,8 @@ export interface ControlPlane {
   mcpx(...words: readonly string[]): Promise<Ran>;
   /** The words of `mcpx join` that the bootstrap of an edge tells, and that bootstrap. */
   bootstrap(folder: string): Promise<{ readonly join: readonly string[]; readonly file: string }>;
+  /** What the admin API tells the user whose control plane it is. */
+  ask(path: string): Promise<Response>;
   /** The Envoys it serves. */
   nodes(): Promise<readonly string[]>;
   start(): Promise<void>;
@@ -41,15 +44,17 @@ export async function startControlPlane(
   const home = await temporaryFolder('control-plane');
   const ports = await freePorts(6);
   const [gateway = 0, port = 0, xds = 0, filter = 0, bridgePort = 0, adminPort = 0] = ports;
-  const config = join(home.path, 'mcpx.yaml');
+  const [config, data] = [join(home.path, 'mcpx.yaml'), join(home.path, 'data')];
   const base = {
-    ...{ data: join(home.path, 'data'), identity: { mode: 'mutual' } },
+    ...{ data, identity: { mode: 'mutual' } },
     ...{ gateway: { port: gateway }, admin: { port }, xds: { port: xds } },
     ...{ filter: { port: filter, bridgePort }, envoy: { adminPort } },
   };
   writeFileSync(config, stringify({ ...base, ...settings }));
   const admin = `http://127.0.0.1:${port}`;
   const mcpx: ControlPlane['mcpx'] = (...words) => run([...words, '--config', config]);
+  const ask: ControlPlane['ask'] = async (path) =>
+    fetch(admin + path, { headers: { authorization: `Bearer ${await heldToken(data, 'cli')}` } });
   let child: Child | undefined;
   const start = async () => {
     const started = (child = startChild(process.execPath, [program, 'serve', '--config', config]));
@@ -57,18 +62,18 @@ export async function startControlPlane(
   };
   await start();
   return {
-    ...{ folder: home.path, admin, xdsPort: xds, mcpx, start },
+    ...{ folder: home.path, admin, xdsPort: xds, mcpx, ask, start },
     gateway: `http://127.0.0.1:${gateway}`,
     async bootstrap(folder) {
       const { out, err } = await mcpx('bootstrap', '--node', 'edge', '--folder', folder);
-      const [, words] = /^# +mcpx (join .*)$/m.exec(out) ?? [];
+      const [, words] = /^ +mcpx (join .*)$/m.exec(err) ?? [];
       if (words === undefined) throw new Error(`no join command: ${out}${err}`);
       const file = join(home.path, 'edge.yaml');
       writeFileSync(file, out);
       return { join: words.split(' '), file };
     },
     async nodes() {
-      const answer = await fetch(`${admin}/v1/nodes`);
+      const answer = await ask('/v1/nodes');
       return nodeList.parse(await answer.json()).nodes.map(({ id, role }) => `${id} ${role}`);
     },
     async kill() {

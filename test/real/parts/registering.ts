@@ -1,4 +1,5 @@
 /** Registers a server by REST and waits until Envoy carries calls to it. */
+import { heldToken } from '../../../src/admin_client/local_token.js';
 import { eventually, type Mcpx } from './mcpx.js';
 import { startServer } from './servers.js';
 
@@ -11,7 +12,10 @@ export interface TestRegistration {
 export async function register(mcpx: Mcpx, registration: TestRegistration): Promise<void> {
   const response = await fetch(`${mcpx.admin}/v1/services`, {
     method: 'POST',
-    headers: { 'content-type': 'application/json' },
+    headers: {
+      'content-type': 'application/json',
+      authorization: `Bearer ${await heldToken(mcpx.data, 'cli')}`,
+    },
     body: JSON.stringify({ version: '1.0.0', ...registration }),
   });
   if (!response.ok) throw new Error(`not registered: ${await response.text()}`);

@@ -38,10 +38,25 @@ const rotated = (url: string, body: unknown = {}) =>
     body: JSON.stringify(body),
   });
 
+/** Identity off, and the certificate of the gateway: of 100 days, so many are left. */
+async function withGateway(daysLeft: number) {
+  const expiresAt = Date.now() + daysLeft * day;
+  const held = { file: '/tls/gateway.pem', notBefore: expiresAt - 100 * day, expiresAt };
+  const url = await startOn({ ...stateOf(), gatewayCertificate: () => held });
+  return listed(`${url}/v1/certificates`);
+}
+
 describe('certificates, by REST', () => {
   afterEach(async () => {
     await stopAll();
     await cleanUp();
+  });
+
+  it('are told with that of the gateway, also where identity is off', async () => {
+    const { identity, gateway } = await withGateway(26);
+    expect(identity).to.equal('off');
+    expect(gateway).to.deep.include({ file: '/tls/gateway.pem', late: false });
+    expect((await withGateway(24)).gateway?.late).to.equal(true);
   });
 
   it('are listed with the roots, and without any key', async () => {

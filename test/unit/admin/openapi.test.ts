@@ -135,6 +135,18 @@ describe('what the admin API lists', () => {
     expect((await fetch(`${url}/v1/nodes/edge-3`)).status).to.equal(404);
   });
 
+  it('nodes: when the certificate of each ends, and whether it is late', async () => {
+    const state = staged();
+    const certificate = { expiresAt: 86_400_000, late: true };
+    state.nodesNow.set([nodeOf('edge-1', { certificate }), nodeOf('edge-2')]);
+    const url = await startOn(state);
+    const { nodes } = nodeList.parse(await (await fetch(`${url}/v1/nodes`)).json());
+    expect(nodes.map((each) => each.certificate)).to.deep.equal([
+      { expiresAt: '1970-01-02T00:00:00.000Z', late: true },
+      undefined,
+    ]);
+  });
+
   it('problems: each with its code, path and who must act', async () => {
     const state = stateOf();
     const subject = { source: 'file', service: 'claims', path: 'version' };

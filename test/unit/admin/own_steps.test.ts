@@ -40,7 +40,7 @@ describe('the processes of one machine and its admin API', () => {
     const url = await startOn(stateOf([serviceOf('claims')]), { access, audit });
     const tokens = localTokens(data);
     if (!tokens.ok) throw new Error('no tokens');
-    const status = async (who: 'filter' | 'up', path: string, method = 'GET') => {
+    const status = async (who: 'filter' | 'up' | 'cli', path: string, method = 'GET') => {
       const headers = { authorization: `Bearer ${tokens.value(who)}` };
       const answer = await fetch(`${url}${path}`, { method, headers });
       await answer.body?.cancel();
@@ -51,6 +51,7 @@ describe('the processes of one machine and its admin API', () => {
     expect(await status('up', '/v1/tools')).to.equal(200);
     expect(await status('up', '/v1/services/policy', 'DELETE')).to.equal(404);
     expect(await status('up', '/v1/audit')).to.equal(403);
+    expect(await status('cli', '/v1/audit')).to.equal(200);
     expect((await fetch(`${url}/v1/exposed`)).status).to.equal(401);
     expect(readFileSync(audit.path, 'utf8')).to.contain('"who":"mcpx up"');
   });
@@ -62,13 +63,14 @@ describe('the processes of one machine and its admin API', () => {
     expect(here.ok && there.ok && here.value('up') !== there.value('up')).to.be.true;
   });
 
-  it('are asked who they are as soon as anybody is: by tokens, or beyond this machine', () => {
+  it('are asked who they are as soon as anybody is: by tokens, or certificates', () => {
     const isOpen = (flags: Record<string, unknown>) => {
       const options = optionsOf(flags);
       return options.ok && options.value.access.open;
     };
     expect(isOpen({})).to.be.true;
-    expect(isOpen({ identity: { mode: 'mutual' } })).to.be.true;
+    expect(isOpen({ identity: { mode: 'mutual' } })).to.be.false;
+    expect(isOpen({ xds: { host: '0.0.0.0' } })).to.be.false;
     expect(isOpen({ admin: { tokens: [token] } })).to.be.false;
     expect(isOpen({ admin: { host: '0.0.0.0', tokens: [token] } })).to.be.false;
   });

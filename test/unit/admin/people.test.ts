@@ -19,7 +19,7 @@ async function stage() {
   const clock = new StandingClock();
   const authority = await authorityWith({ clock });
   const { chain: cert, key } = valueOf(
-    await authority.issue(authority.spiffeIdOf('control-plane'), ['127.0.0.1']),
+    await authority.issueForLink(authority.spiffeIdOf('control-plane'), ['127.0.0.1']),
   );
   const roots = authority.roots.value;
   const material = new Latest<Material>({

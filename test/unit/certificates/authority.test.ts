@@ -130,7 +130,9 @@ describe('the authority', () => {
   it('writes the names and addresses of a host where it is told them', async () => {
     const authority = await authorityWith();
     const hosts = ['mcpx.example.org', '10.0.0.7', '::1'];
-    const leaf = leafOf(valueOf(await authority.issue('spiffe://mcpx/control-plane', hosts)));
+    const leaf = leafOf(
+      valueOf(await authority.issueForLink('spiffe://mcpx/control-plane', hosts)),
+    );
     expect(hosts.map((each) => leaf.checkHost(each) ?? leaf.checkIP(each))).to.deep.equal(hosts);
     expect(urisOf(leaf)).to.deep.equal(['spiffe://mcpx/control-plane']);
   });
@@ -268,6 +270,25 @@ describe('the authority', () => {
       const server = { certificate: await after(), roots: current?.certificate ?? '' };
       const refused = await handshake(server, { certificate: before, roots: server.roots });
       expect(refused).to.equal('refused');
+    });
+
+    it('shows itself under a root that nodes know, until they could learn of the new one', async () => {
+      const clock = new StandingClock();
+      const authority = await authorityWith({ clock, beat: clock.beat });
+      const [old = ''] = authority.list().map(({ certificate }) => certificate);
+      const [, next] = valueOf(await authority.rotate('now'));
+      const shown = async () =>
+        valueOf(await authority.issueForLink('spiffe://mcpx/control-plane', []));
+      const isUnder = async (root: string) => leafOf(await shown()).verify(keyOf(root));
+      const keyOf = (root: string) => new X509Certificate(root).publicKey;
+      expect(await isUnder(old)).to.equal(true);
+      await clock.pass(day / 2 - 1);
+      expect(await isUnder(old)).to.equal(true);
+      expect((await shown()).expiresAt, 'as long as the root was said to stay').to.be.at.most(
+        start + day,
+      );
+      await clock.pass(1);
+      expect(await isUnder(next?.certificate ?? '')).to.equal(true);
     });
 
     it('forgets the key of a root that is gone', async () => {

@@ -3,6 +3,7 @@ import fc from 'fast-check';
 import {
   due,
   hastened,
+  known,
   overlapMs,
   signing,
   signsFrom,
@@ -158,6 +159,26 @@ describe('rotation of roots', () => {
           if (told.began.get(name) !== 'soon') continue;
           const knownMs = told.now - (told.trustedSince.get(name) ?? told.now);
           expect(knownMs).to.be.at.least(overlapMs(life));
+        }
+      }),
+      { numRuns: 1_000 },
+    );
+  });
+
+  it('always has one known to all who renew: trusted for half a life, or the oldest', () => {
+    fc.assert(
+      fc.property(happenings, (story) => {
+        const told = new Story();
+        for (const { afterMs, what } of story) {
+          told.now += afterMs;
+          told.happens(what);
+          const found = known(told.roots, told.now);
+          if (!found) throw new Error('somebody is always known');
+          const [oldest] = standings(told.roots, told.now);
+          const knownMs = told.now - found.root.madeAt;
+          expect(found.state).not.to.equal('next');
+          if (found.root !== oldest?.root)
+            expect(knownMs).to.be.at.least(overlapMs(found.root.leafLifeMs));
         }
       }),
       { numRuns: 1_000 },

@@ -7,7 +7,7 @@ import type { AdminState } from '../../../src/admin/state.js';
 import type { Material } from '../../../src/certificates/material.js';
 import { succeeded } from '../../../src/errors.js';
 import { Latest } from '../../../src/latest.js';
-import { startOn, stateOf, stopAll } from '../admin/stage.js';
+import { nodeOf, startOn, stateOf, stopAll } from '../admin/stage.js';
 import { newKey } from '../../../src/admission/joining.js';
 import { authorityWith, cleanUp, day, StandingClock, valueOf } from '../certificates/stage.js';
 import { mcpx } from './stage.js';
@@ -113,6 +113,40 @@ describe('mcpx ca', () => {
       const { env } = await stage();
       const { out } = await mcpx(['doctor'], { env, actions: found });
       expect(out).to.match(/ok +certificates +1 held \(builtin\), the next ends at \d{4}-/);
+    });
+
+    it('fail for an Envoy whose certificate was not renewed in time', async () => {
+      const state = stateOf();
+      const certificate = { expiresAt: 86_400_000, late: true };
+      state.nodesNow.set([nodeOf('edge-1', { certificate }), nodeOf('edge-2')]);
+      const words = ['doctor', '--admin', await startOn(state)];
+      const { exitCode, out } = await mcpx(words, { actions: found });
+      expect(exitCode).to.equal(1);
+      expect(out).to.match(/ok +Envoys +2 connected/);
+      expect(out).to.match(/failed +Envoys +the certificate of edge-1 was not renewed in time/);
+      expect(out).to.contain('Keep `mcpx join` running');
+    });
+
+    it('say of the certificate of the gateway when it ends, is late, or has ended', async () => {
+      const said = async (daysLeft: number) => {
+        const expiresAt = Date.now() + daysLeft * day;
+        const held = { file: '/tls/a.pem', notBefore: expiresAt - 100 * day, expiresAt };
+        const admin = await startOn({ ...stateOf(), gatewayCertificate: () => held });
+        const { exitCode, out } = await mcpx(['doctor', '--admin', admin], { actions: found });
+        const { out: shown } = await mcpx(['ca', 'show', '--admin', admin]);
+        return { exitCode, out, shown };
+      };
+      const well = await said(26);
+      expect(well.exitCode).to.equal(0);
+      expect(well.out).to.match(/ok +gateway\.tls +\/tls\/a\.pem ends at \d{4}-/);
+      expect(well.shown).to.match(/gateway \(\/tls\/a\.pem\) ends at \d{4}-\S+Z$/);
+      const late = await said(24);
+      expect(late.out).to.match(/warning +gateway\.tls +\/tls\/a\.pem was not renewed in time/);
+      expect(late.shown).to.contain('not renewed');
+      const ended = await said(-1);
+      expect(ended.exitCode).to.equal(1);
+      expect(ended.out).to.match(/failed +gateway\.tls +the certificate ended at/);
+      expect(ended.out).to.contain('Renew /tls/a.pem');
     });
 
     it('fail for one that was not renewed in time', async () => {

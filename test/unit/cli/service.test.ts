@@ -167,6 +167,21 @@ describe('mcpx tools, fleet and problems', () => {
     expect((await mcpx(['fleet', 'edge-3'], { env })).exitCode).to.equal(1);
   });
 
+  it('fleet: shows when certificates end, where there are any, and which are late', async () => {
+    const state = stateOf();
+    const env = { MCPX_ADMIN_URL: await startOn(state) };
+    state.nodesNow.set([nodeOf('edge-1')]);
+    expect((await mcpx(['fleet'], { env })).out).not.to.contain('CERTIFICATE');
+    const shown = (late: boolean) => ({ certificate: { expiresAt: 86_400_000, late } });
+    state.nodesNow.set([nodeOf('edge-1', shown(false)), nodeOf('edge-2', shown(true))]);
+    const { out } = await mcpx(['fleet'], { env });
+    expect(out).to.contain('CERTIFICATE ENDS');
+    expect(out).to.match(/edge-1 .* 1970-01-02T00:00:00Z$/m);
+    expect(out).to.match(/edge-2 .* 1970-01-02T00:00:00Z, not renewed$/m);
+    const one = await mcpx(['fleet', 'edge-2'], { env });
+    expect(one.out).to.contain('certificate ends: 1970-01-02T00:00:00Z, not renewed');
+  });
+
   it('problems: names what each is about and who must act', async () => {
     const state = stateOf();
     const subject = { source: 'consul', service: 'claims', path: 'mcp-version' };

@@ -79,7 +79,13 @@ describe('the configuration', () => {
     ]);
     expect(byVault('https://10.0.0.9:8200'), 'encrypted').to.deep.equal([]);
     expect(byVault('http://[::1]:8200'), 'of this machine').to.deep.equal([]);
-    expect(pathsOf({}, { consul: { address: far } }), 'which signs nothing').to.deep.equal([]);
+    const clearLinks = { clearLinks: ['consul'] };
+    expect(pathsOf(clearLinks, { consul: { address: far } }), 'which signs nobody').to.deep.equal(
+      [],
+    );
+    expect(pathsOf({ ...clearLinks, ...byConsul }, { consul: { address: far } })).to.deep.equal([
+      'registry.consul.address',
+    ]);
   });
 
   it('keeps an environment apart in every registry and in the data folder', () => {
@@ -108,6 +114,43 @@ describe('the configuration', () => {
     expect(read({ env: { ...beyond, MCPX_XDS_HOST: '10.0.0.5' } }).admin.host).to.equal('0.0.0.0');
     const off = { ...beyond, MCPX_XDS_HOST: '10.0.0.5', MCPX_IDENTITY_MODE: 'off' };
     expect(complaints({ env: off })).to.have.length(1);
+  });
+
+  describe('with identity on', () => {
+    const mutual = { mode: 'mutual' };
+    const onlyTls = { certificate: 'gateway.pem', key: 'gateway-key.pem' };
+    const elsewhere = {
+      gateway: { gateway: { host: '0.0.0.0' } },
+      consul: { registry: { consul: { address: 'http://10.0.0.7:8500' } } },
+      etcd: {
+        registry: { etcd: { endpoints: ['https://10.0.0.7:2379', 'http://10.0.0.8:2379'] } },
+      },
+      controlPlanes: { filter: { controlPlanes: ['http://10.0.0.5:8081'] } },
+    };
+    for (const [link, settings] of Object.entries(elsewhere))
+      it(`lets nothing of ${link} leave the machine in clear, unless it is told to`, () => {
+        const [complaint = '', ...others] = complaints({
+          flags: { ...settings, identity: mutual },
+        });
+        expect(others).to.deep.equal([]);
+        expect(complaint).to.contain('in clear').and.contain(`add ${link} to identity.clearLinks`);
+        const told = { ...mutual, clearLinks: [link] };
+        expect(read({ flags: { ...settings, identity: told } }).identity.mode).to.equal('mutual');
+        expect(read({ flags: { ...settings, identity: { mode: 'off' } } }).data).to.be.a('string');
+      });
+
+    it('takes what is encrypted, and what stays on the machine', () => {
+      const flags = {
+        identity: mutual,
+        gateway: { host: '0.0.0.0', tls: onlyTls },
+        registry: {
+          consul: { address: 'https://10.0.0.7:8501' },
+          etcd: { endpoints: ['http://localhost:2379', 'http://[::1]:2379'] },
+        },
+        filter: { controlPlanes: ['https://10.0.0.5:8081', 'http://127.0.0.1:8081'] },
+      };
+      expect(read({ flags }).gateway.host).to.equal('0.0.0.0');
+    });
   });
 
   it('knows what the command line reads of the environment', () => {

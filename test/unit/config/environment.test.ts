@@ -35,6 +35,7 @@ const everything = {
     authority: { certificate: '/root.pem', key: '/root-key.pem' },
     files: { folder: '/certificates' },
     vault: { address: 'https://10.0.0.9:8200', mount: 'mcp', role: 'servers', token: 's.1' },
+    clearLinks: ['consul', 'etcd', 'controlPlanes'],
     revoked: [{ workload: 'claims', before: '2026-02-03T16:05:00Z' }],
     serverRoots: '/servers.pem',
   },

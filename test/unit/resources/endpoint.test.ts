@@ -1,9 +1,10 @@
 import { expect } from 'chai';
 import fc from 'fast-check';
 import type { Registration } from '../../../src/fleet/fleet.js';
+import type { LbEndpoint } from '../../../src/generated/envoy/config/endpoint/v3/LbEndpoint.js';
 import { duration } from '../../../src/resources/duration.js';
 import { serviceCluster } from '../../../src/resources/cluster.js';
-import { loadAssignment } from '../../../src/resources/endpoint.js';
+import { loadAssignment, versionAssignment } from '../../../src/resources/endpoint.js';
 import { registration, serviceOf } from '../fleet/registered.js';
 
 const localities = (...registrations: Registration[]) =>
@@ -16,6 +17,14 @@ describe('the endpoints of a service', () => {
   it('are called by their own address, as servers that guard their Host want', () => {
     expect(only({ host: '10.0.0.7' })?.endpoint?.hostname).to.equal('10.0.0.7:3000');
     expect(only({ host: 'fd00::7' })?.endpoint?.hostname).to.equal('[fd00::7]:3000');
+  });
+
+  it('are checked under the name by which they are called', () => {
+    const checkedAs = ({ endpoint }: LbEndpoint = {}) => endpoint?.health_check_config?.hostname;
+    expect(checkedAs(only({ host: '10.0.0.7', checkedBy: 'envoy' }))).to.equal('10.0.0.7:3000');
+    const service = serviceOf(registration({ host: '10.0.0.7', checkedBy: 'envoy' }));
+    const [apart] = versionAssignment(service, '1.0.0').endpoints ?? [];
+    expect(checkedAs(apart?.lb_endpoints?.[0])).to.equal('10.0.0.7:3000');
   });
 
   it('are dialled at the bare address', () => {

@@ -1,6 +1,6 @@
 import { expect } from 'chai';
 import fc from 'fast-check';
-import { buildSnapshot } from '../../../src/snapshot/snapshot.js';
+import { buildSnapshot, earlierForm, snapshotWith } from '../../../src/snapshot/snapshot.js';
 import { assignment, edsCluster, encoded, snapshotOf } from './messages.js';
 
 describe('snapshot', () => {
@@ -48,6 +48,44 @@ describe('snapshot', () => {
     const next = snapshotOf({ cluster: [edsCluster('a')] }, first);
     expect([...next.resources.cluster.keys()]).to.deep.equal(['a']);
     expect(next.version).to.not.equal(first.version);
+  });
+
+  describe('remembers how a resource was before it last changed', () => {
+    const marked = (...marks: readonly number[]) => ({
+      cluster: marks.map((mark, index) => edsCluster(`c${index}`, mark)),
+    });
+    const first = snapshotOf(marked(1, 1));
+    const second = snapshotOf(marked(2, 1), first);
+    const before = (snapshot: typeof first, name: string) => earlierForm(snapshot, 'cluster', name);
+
+    it('the very object, and none of what never changed', () => {
+      expect(before(second, 'c0')).to.equal(first.resources.cluster.get('c0'));
+      expect(before(second, 'c1')).to.equal(undefined);
+      expect(before(first, 'c0')).to.equal(undefined);
+    });
+
+    it('also after others have changed', () => {
+      const third = snapshotOf(marked(2, 2), second);
+      expect(before(third, 'c0')).to.equal(first.resources.cluster.get('c0'));
+      expect(before(third, 'c1')).to.equal(first.resources.cluster.get('c1'));
+    });
+
+    it('one form and no more', () => {
+      const third = snapshotOf(marked(3, 1), second);
+      expect(before(third, 'c0')).to.equal(second.resources.cluster.get('c0'));
+    });
+
+    it('until it goes', () => {
+      const gone = snapshotOf({}, second);
+      expect(before(gone, 'c0')).to.equal(undefined);
+      expect(before(snapshotOf(marked(2), gone), 'c0')).to.equal(undefined);
+    });
+
+    it('of what is to be sent, whatever is sent in its place', () => {
+      const [good] = first.resources.cluster.values();
+      expect(before(snapshotWith(second, { cluster: [['c0', good]] }), 'c0')).to.equal(undefined);
+      expect(before(second, 'c0')).to.equal(good);
+    });
   });
 
   it('cannot be changed afterwards', () => {

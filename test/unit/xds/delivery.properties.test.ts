@@ -2,53 +2,9 @@ import { expect } from 'chai';
 import fc from 'fast-check';
 import { inconsistencies } from '../../../src/snapshot/consistent.js';
 import { resourceKinds, type Snapshot } from '../../../src/snapshot/snapshot.js';
-import {
-  assignment,
-  edsCluster,
-  listener,
-  routes,
-  secret,
-  snapshotOf,
-} from '../snapshot/messages.js';
 import type { Variant } from '../../../src/xds/subscription.js';
 import { Proxy } from './proxy.js';
-
-const serviceNames = ['a', 'b', 'c', 'd'] as const;
-const mark = fc.nat({ max: 2 });
-
-/** A fleet in small: which services there are, how they look, and which are routed to. */
-const fleets = fc.record({
-  services: fc.uniqueArray(
-    fc.record({
-      name: fc.constantFrom(...serviceNames),
-      ...{ cluster: mark, endpoint: mark, secret: fc.option(mark) },
-    }),
-    { selector: ({ name }) => name },
-  ),
-  routed: fc.subarray([...serviceNames]),
-  marks: fc.record({ listener: mark, route: mark }),
-  listeners: fc.subarray(['gateway', 'bridge']),
-});
-type SmallFleet = typeof fleets extends fc.Arbitrary<infer T> ? T : never;
-
-const render = ({ services, routed, marks, listeners }: SmallFleet): Snapshot => {
-  const clusters = routed.filter((name) => services.some((service) => service.name === name));
-  const processor = services.some(({ name }) => name === 'a') ? 'a' : '';
-  return snapshotOf({
-    cluster: services.map(({ name, cluster, secret: own }) =>
-      edsCluster(name, cluster, own === null ? undefined : `of-${name}`),
-    ),
-    secret: services.flatMap(({ name, secret: own }) =>
-      own === null ? [] : [secret(`of-${name}`, `key ${own}`)],
-    ),
-    endpoint: services.map(({ name, endpoint }) => assignment(name, endpoint + 1)),
-    // One of the two waits for a cluster, the other for nothing.
-    listener: listeners.map((name) =>
-      listener(name, name, { mark: marks.listener, processor: name === 'bridge' ? processor : '' }),
-    ),
-    route: listeners.map((name) => routes(name, clusters, marks.route)),
-  });
-};
+import { contentsOf, fleets, mended, render, type SmallFleet } from './small_fleet.js';
 
 const kind = fc.constantFrom(...resourceKinds);
 const calm = [
@@ -74,14 +30,8 @@ function play(variant: Variant, steps: readonly Step[]): Proxy {
   return proxy;
 }
 
-const holds = (proxy: Proxy) =>
-  resourceKinds.map((of) =>
-    [...proxy.held[of].values()].map(({ name, version }) => `${of} ${name} ${version}`).sort(),
-  );
-const says = ({ resources }: Snapshot) =>
-  resourceKinds.map((of) =>
-    [...resources[of].values()].map(({ name, version }) => `${of} ${name} ${version}`),
-  );
+const holds = (proxy: Proxy) => contentsOf(proxy.held);
+const says = ({ resources }: Snapshot) => contentsOf(resources);
 
 describe('delivery, whatever happens in whatever order', () => {
   it('is fed consistent snapshots by this test', () => {
@@ -131,16 +81,10 @@ function behaves(variant: Variant): void {
     fc.assert(
       fc.property(steps, fleets, (played, last) => {
         const proxy = play(variant, played);
-        // Different bytes for everything: a refused removal has none, so nothing stays removed.
-        const mended = render({
-          ...last,
-          services: serviceNames.map((name) => ({ name, cluster: 5, endpoint: 5, secret: 5 })),
-          marks: { listener: 5, route: 5 },
-          listeners: ['gateway', 'bridge'],
-        });
-        proxy.publish(mended);
+        const other = mended(last);
+        proxy.publish(other);
         proxy.settle();
-        expect(holds(proxy)).to.deep.equal(says(mended));
+        expect(holds(proxy)).to.deep.equal(says(other));
       }),
       { numRuns: 300 },
     );

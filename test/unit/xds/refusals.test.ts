@@ -212,6 +212,67 @@ describe('verdicts on what is refused', () => {
       expect(convicted()).to.be.empty;
     });
 
+  describe('where nobody here holds a good form, the one published before stands in', () => {
+    const before = new Map([['v2', good]]);
+    const convictedAs = () =>
+      refusals.convicted.value.map(({ version, good }) => [version, good?.version]);
+    const holdsUnknown = (node: Node, version: string) =>
+      node.held.set('claims', { ...form('claims', version), bytes: unknown });
+
+    beforeEach(() => {
+      refusals = new Refusals([], (_, { version }) => before.get(version));
+    });
+    afterEach(() => before.delete('v3'));
+
+    it('for an Envoy that starts', () => {
+      refuse(one);
+      expect(refusals.convicted.value[0]?.good).to.equal(good);
+    });
+
+    it('and not where one who is connected holds another', () => {
+      other.held.set('claims', form('claims', 'v0'));
+      refuse(one);
+      expect(convictedAs()).to.deep.equal([['v2', 'v0']]);
+    });
+
+    for (const [who, version] of [
+      ['the one that refuses', 'v1'],
+      ['the one that refuses', 'v0'],
+    ] as const)
+      it(`so that ${who} may have come back with ${version}`, () => {
+        holdsUnknown(one, version);
+        refuse(one);
+        expect(convictedAs()).to.deep.equal([['v2', 'v1']]);
+      });
+
+    it('so that nothing is taken from another that came back, now or later', () => {
+      holdsUnknown(other, 'v1');
+      refuse(one);
+      refusals.returning('edge', 'cluster', () => new Map([['claims', 'v1']]));
+      refusals.returning('edge', 'endpoint', () => new Map([['claims', '']]));
+      expect(convictedAs()).to.deep.equal([['v2', 'v1']]);
+    });
+
+    it('unless it is refused as well: then what stood in for it', () => {
+      before.set('v3', bad);
+      refuse(one);
+      refuse(one, form('claims', 'v3'));
+      expect(convictedAs()).to.deep.equal([
+        ['v2', 'v1'],
+        ['v3', 'v1'],
+      ]);
+    });
+
+    it('and never the refused form itself, which would take it from those that came back', () => {
+      refuse(one);
+      before.set('v1', bad);
+      holdsUnknown(other, 'v0');
+      refuse(one, good);
+      expect(convictedAs()).to.deep.equal([['v2', 'v1']]);
+      before.delete('v1');
+    });
+  });
+
   it('a client that comes back with the refused form acquits it, an older one does not', () => {
     one.held.set('claims', good);
     refuse(one);
