@@ -94,6 +94,7 @@ export async function startApp(parts: AppParts): Promise<Outcome<App>> {
     ...{ fleet: pipeline.fleet, hearing: pipeline.hearing, ...writing, settings: config },
     lagging: (service) => lagging(pipeline, nodes, service),
     signals: (...asked) => signals.of(...asked),
+    counts: (...asked) => signals.countsOf(...asked),
     stepped: (proposal) => auditStep(audit, proposal),
     ...{ clock: systemClock, log },
   }));

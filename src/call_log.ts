@@ -9,7 +9,7 @@ export const callMetadata = {
   namespace: 'mcpx',
   /** Answered and in the sample, and how large a part of the answered ones that is. */
   share: 'share',
-  /** What MCP calls an error in the answer's body; absent: none was seen. */
+  /** What the answer's body is: `rpc_error`, `tool_error`, …; absent: it is well, or not there. */
   outcome: 'outcome',
 } as const;
 

@@ -120,7 +120,8 @@ const schema = z.strictObject({
           streamsPerNode: z.int().min(1).default(32).describe('Envoys that say one node.id'),
           streamsPerAddress: z.int().min(1).default(4_096),
           connectionsPerAddress: z.int().min(1).default(4_096),
-          namesPerSubscription: z.int().min(1).default(50_000),
+          namesPerSubscription: z.int().min(1).default(20_000),
+          nameBytesPerAddress: z.int().min(1).default(1_073_741_824),
           admittedPerSecond: z.int().min(1).default(1_000).describe('new streams, beyond a burst'),
         })
         .prefault({}),

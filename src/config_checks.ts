@@ -96,8 +96,8 @@ function inClear(config: Settings): Problem[] {
     .flatMap(([link, { path, mend, addresses }]) =>
       addresses.filter(leavesInClear).map((address) => {
         const message =
-          `${path} is ${address}: with identity on nothing leaves this machine in clear. ${mend}, ` +
-          `or add ${link} to identity.clearLinks where something else protects that way.`;
+          `${path} is ${address}: with identity on nothing leaves this machine in clear. ` +
+          `${mend}, or add ${link} to identity.clearLinks where something else protects that way.`;
         return problem('config_invalid', { path }, message);
       }),
     );

@@ -14,6 +14,7 @@ export interface Metrics {
   readonly knownRefused: Gauge;
   readonly ackTimeouts: Counter<'type'>;
   readonly refusedStreams: Counter<'reason'>;
+  readonly unknownTypes: Counter;
   readonly admissions: Counter<'outcome'>;
   readonly adminRefused: Counter<'reason'>;
   readonly certificateExpires: Gauge<'workload'>;
@@ -60,6 +61,11 @@ export function createMetrics(): Metrics {
       'mcpx_xds_refused_streams_total',
       'xDS streams ended because of what the client sent, or how much',
     ),
+    unknownTypes: new Counter({
+      name: 'mcpx_xds_unknown_types_total',
+      help: 'xDS requests for a type that is not served here',
+      registers,
+    }),
     translation: new Histogram({
       name: 'mcpx_translation_seconds',
       help: 'Reports to snapshot',

@@ -17,12 +17,15 @@ import type { Hearing, Registry } from './registry/registry.js';
 import { renderChanges } from './resources/render.js';
 import type { ResourceSettings } from './resources/settings.js';
 import { apply, type Action } from './rollout/advance.js';
+import { whoNeedsOld } from './rollout/depends.js';
 import { isRetired } from './rollout/drain.js';
-import { due, type LaggingNode, type Look, type Waiting } from './rollout/due.js';
+import { due, isAtLastStep, type LaggingNode, type Look, type Waiting } from './rollout/due.js';
 import { passGates } from './rollout/gates.js';
 import { Holds } from './rollout/holds.js';
-import { judge, type Signals, type Verdict, type Window } from './rollout/judge.js';
+import { judge } from './rollout/judge.js';
+import type { Counts, LaterWindow, Signals, Verdict, Window } from './rollout/judge.js';
 import { versionsOf } from './rollout/standing.js';
+import { startsOf } from './rollout/windows.js';
 import type {
   Intent,
   Proposal,
@@ -35,11 +38,15 @@ import type {
 const lookMs = 500;
 /** How long a write is given to come back through the watch before it is answered all the same. */
 const returnMs = 2_000;
-/** What went wrong only now must not be hidden by a long good step. */
-const recentMs = 10_000;
 
 /** What agents felt of a version since a time; undefined while nothing is known. */
 export type SignalsOf = (service: string, version: string, sinceMs: number) => Signals | undefined;
+/** Since each of some times, newest first. */
+export type CountsOf = (
+  service: string,
+  version: string,
+  sinceMs: readonly number[],
+) => readonly Counts[] | undefined;
 
 export interface RolloutParts {
   readonly fleet: Latest<Fleet>;
@@ -51,6 +58,8 @@ export interface RolloutParts {
   /** Envoys connected here that do not hold what is published of this service. */
   readonly lagging: (service: string) => readonly LaggingNode[];
   readonly signals: SignalsOf;
+  /** Without latencies, which takes long to sum up for many times. */
+  readonly counts: CountsOf;
   /** Told of every step that nobody has asked for, once it is made. */
   readonly stepped?: (proposal: Proposal) => void;
   readonly clock: Clock;
@@ -123,8 +132,11 @@ export class Rollouts implements Steering {
     const possible = made(action);
     if (!possible.ok) return possible;
     const rollout = possible.value.current;
-    const passage = { fleet: fleet.value, service, what: action.what, rollout, acceptBreaking };
-    const passed = passGates(passage);
+    const { certificate, clients } = settings.gateway.tls;
+    const passed = passGates({
+      ...{ fleet: fleet.value, service, what: action.what, rollout, acceptBreaking },
+      asksForCertificates: certificate !== '' && clients !== '',
+    });
     if (!passed.ok) return passed;
     const { accepted, differences } = passed.value;
     const after = made({ ...action, why: [action.why, accepted].filter(Boolean).join(' ') });
@@ -248,25 +260,40 @@ export class Rollouts implements Steering {
     { source, document }: KeptRollout,
     felt: Pick<Look, 'verdict' | 'lagging'>,
   ): Action | Waiting {
-    const { clock, hearing } = this.parts;
-    return due(document.current, {
-      ...{ now: clock.now(), earlier: document.earlier, versions: versionsOf(service), ...felt },
+    const { clock, fleet, hearing } = this.parts;
+    const { current, earlier } = document;
+    return due(current, {
+      ...{ now: clock.now(), earlier, versions: versionsOf(service), ...felt },
+      oldIsNeeded: isAtLastStep(current) ? whoNeedsOld(fleet.value, current) : undefined,
       registryHeard: hearing.value.get(source)?.state === 'heard',
     });
   }
 
-  #windowOf({ service, from, to, stepSince }: Rollout, since = stepSince): Window | undefined {
+  #windowOf({ service, from, to, stepSince }: Rollout): Window | undefined {
     const { signals } = this.parts;
-    const [old, fresh] = [signals(service, from, since), signals(service, to, since)];
+    const [old, fresh] = [signals(service, from, stepSince), signals(service, to, stepSince)];
     return old && fresh && { old, new: fresh };
+  }
+
+  #laterWindowsOf({ service, from, to, stepSince }: Rollout): readonly LaterWindow[] {
+    const { clock, counts } = this.parts;
+    const now = clock.now();
+    const starts = startsOf(stepSince, now);
+    const times = starts.map(({ at }) => at);
+    const [old, fresh] = [counts(service, from, times), counts(service, to, times)];
+    return starts.flatMap(({ at, price }, nth) => {
+      const [ofOld, ofNew] = [old?.[nth], fresh?.[nth]];
+      const seconds = Math.round((now - at) / 1_000);
+      return ofOld && ofNew ? [{ old: ofOld, new: ofNew, seconds, price }] : [];
+    });
   }
 
   #verdictOn(rollout: Rollout, window: Window | undefined): Verdict | undefined {
     const { limits, service, from, stepSince, events } = rollout;
     if (!limits || !window) return undefined;
-    const recent = this.#windowOf(rollout, Math.max(stepSince, this.parts.clock.now() - recentMs));
     const before = this.parts.signals(service, from, events[0]?.at ?? stepSince);
-    return judge(window, limits, { ...(recent && { recent }), ...(before && { before }) });
+    const later = this.#laterWindowsOf(rollout);
+    return judge(window, limits, { later, ...(before && { before }) });
   }
 }
 

@@ -78,10 +78,13 @@ export function moveOf(
   return succeeded({ action: { what, why, ...(seen && { seen }) }, acceptBreaking });
 }
 
+/** Some end with a question. */
+const ended = (message: string): string => (message.endsWith('?') ? message : `${message}.`);
+
 const wrongFields = (
   service: string,
   complaints: readonly { readonly path: string; readonly message: string }[],
 ): Problem[] =>
   complaints.map(({ path, message }) =>
-    problem('request_invalid', { service, path }, `${path} ${message}.`),
+    problem('request_invalid', { service, path }, `${path} ${ended(message)}`),
   );

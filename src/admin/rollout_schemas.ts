@@ -1,5 +1,6 @@
 /** What the admin API takes and answers about rollouts. */
 import { z } from 'zod';
+import { reservedHeaders, sessionHeader } from '../gateway_contract.js';
 import { parseDuration } from '../registry/duration.js';
 import { failureKinds } from '../rollout/judge.js';
 import { named } from './schemas.js';
@@ -37,11 +38,19 @@ const drain = duration(0, 'a duration such as 0s, 10m or 1h, at most 168h');
 
 const secretHeaders = new Set(['authorization', 'proxy-authorization', 'cookie', 'x-api-key']);
 
+/** A session stays on the version that it began on; the others are taken off at the door. */
+const unmatched = new Set([sessionHeader, ...reservedHeaders, 'x-forwarded-client-cert']);
+
 const headerRule = z.strictObject(
   {
     header: z
       .string({ error: 'the name of a header' })
       .regex(/^[\w!#$%&'*+.^`|~-]+$/, { error: 'the name of a header' })
+      .refine((name) => !unmatched.has(name.toLowerCase()), {
+        error:
+          'a header that the first call of a session has and that comes through the gateway: ' +
+          `never ${[...unmatched].join(', ')}`,
+      })
       .refine((name) => !secretHeaders.has(name.toLowerCase()), {
         error: 'a header without a secret in it: rules are kept in the registry and shown',
       }),
@@ -68,7 +77,10 @@ export const rolloutOrder = named(
     steps: z
       .array(wholeNumber(1, 100), { error: 'a list of percents' })
       .optional()
-      .describe('canary: percent of the new version, rising; 5, 25, 50, 100 unless given'),
+      .describe(
+        'canary: percent of the new version, rising; 5, 25, 50, 100 unless given. With mirror, ' +
+          '0 comes before them: copies only',
+      ),
     every: every.optional().describe('canary: how long a step is watched; 10m unless given'),
     drain: drain
       .optional()
@@ -89,8 +101,12 @@ export const rolloutOrder = named(
       .array(z.union([headerRule, principalRule]), { error: 'a list of rules' })
       .max(10, { error: 'at most 10 rules' })
       .optional()
-      .describe('calls that go to the new version whatever its share'),
-    mirror: wholeNumber(0, 100).optional().describe('percent of read-only calls that are copied'),
+      .describe('calls of /mcp/{service} that go to the new version whatever its share'),
+    mirror: wholeNumber(0, 100)
+      .optional()
+      .describe(
+        'percent of the read-only calls of /mcp/{service}, by modern clients, that are copied',
+      ),
     acceptBreaking: flag.optional().describe('go on although agents may fail'),
     why: words.optional(),
   }),
@@ -192,6 +208,7 @@ export const rolloutPlan = named(
       .optional()
       .describe('where it ends: who keeps its sessions for how long'),
     course: z.array(z.string()).describe('where one begins: what it will do, in words'),
+    warnings: z.array(z.string()).describe('what to know before going on'),
     nodes: z.array(z.string()).describe('Envoys that are told'),
     resources: z.array(
       z.object({

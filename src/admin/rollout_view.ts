@@ -4,12 +4,12 @@ import type { z } from 'zod';
 import type { Service } from '../fleet/fleet.js';
 import type { Rollout, RolloutDocument } from '../fleet/rollout.js';
 import { courseOf } from '../rollout/course.js';
-import { drainOf, drainWords, loserOf } from '../rollout/drain.js';
+import { drainOf, drainTime, drainWords, loserOf } from '../rollout/drain.js';
 import { failureKinds, type Signals } from '../rollout/judge.js';
 import { quantile } from '../rollout/latency.js';
 import { isOpen } from '../rollout/open.js';
-import { passes } from '../rollout/standing.js';
-import { sharesByWeight, sharesOf } from '../rollout/shares.js';
+import { passes, uncheckedWords } from '../rollout/standing.js';
+import { shareOfNew, sharesByWeight, sharesOf } from '../rollout/shares.js';
 import type { Proposal, RolloutStatus } from '../rollout/steering.js';
 import type { Changed } from './audit.js';
 import type { rollout, rolloutPlan, rolloutStatus } from './rollout_schemas.js';
@@ -109,9 +109,16 @@ function signalsView({ calls, failures, latency }: Signals): VersionView['signal
   };
 }
 
-const drainView = (ended: Rollout): PlanView['drain'] => ({
-  ...{ version: loserOf(ended), ms: drainOf(ended), words: drainWords(ended) },
+const drainView = (ended: RolloutDocument): PlanView['drain'] => ({
+  ...{ version: loserOf(ended.current), ms: drainTime(ended), words: drainWords(ended) },
 });
+
+/** What whoever goes on should know before. */
+function warningsOf({ service, after: { current } }: Proposal): string[] {
+  const mayServe = isOpen(current) || shareOfNew(current) > 0;
+  const words = mayServe ? uncheckedWords(service, current.to) : undefined;
+  return words === undefined ? [] : [words];
+}
 
 interface Told {
   readonly nodes: readonly string[];
@@ -131,8 +138,9 @@ export function planView(proposal: Proposal, { nodes, dryRun }: Told): PlanView 
     shares: [...new Set([from, to, ...old.keys(), ...next.keys()])].map((version) => ({
       ...{ version, from: old.get(version) ?? 0, to: next.get(version) ?? 0 },
     })),
-    ...(!isOpen(after.current) && { drain: drainView(after.current) }),
+    ...(!isOpen(after.current) && { drain: drainView(after) }),
     course: before?.current.id === after.current.id ? [] : courseOf(after.current),
+    warnings: warningsOf(proposal),
     nodes: [...nodes],
     differences: differences.map(({ subject, words, breaking }) => ({ subject, words, breaking })),
     resources: effects.map((effect) => ({ ...effect })),

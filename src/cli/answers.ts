@@ -212,6 +212,7 @@ export const rolloutPlan = z.object({
   shares: z.array(z.object({ version: z.string(), from: z.number(), to: z.number() })),
   drain: z.object({ words: z.string() }).optional(),
   course: z.array(z.string()),
+  warnings: z.array(z.string()).default([]),
   nodes: z.array(z.string()),
   resources: z.array(z.object({ kind: z.string(), name: z.string(), change: z.string() })),
   differences: z.array(z.object({ subject: z.string(), words: z.string(), breaking: z.boolean() })),

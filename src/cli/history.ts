@@ -19,7 +19,7 @@ export const history: Run = async (invocation) => {
       .map((event) => [
         ...[event.at.replace(/\.\d+Z$/, 'Z'), plain(event.who)],
         ...[`${kind} ${event.what}`, `${plain(from)} → ${plain(to)}`],
-        ...[event.to.replace('_', ' '), `${event.share} %`, brief(event.why, 100)],
+        ...[event.to.replace('_', ' '), shareText(event), brief(event.why, 100)],
       ]),
   );
   const head = ['WHEN', 'WHO', 'WHAT', 'VERSIONS', 'THEN', 'NEW', 'WHY'];
@@ -27,3 +27,9 @@ export const history: Run = async (invocation) => {
   else terminal.err(`${name} never had a rollout.`);
   return 0;
 };
+
+const running: ReadonlySet<string> = new Set(['running', 'paused']);
+
+/** A canary has no share only while it gets copies. */
+const shareText = ({ share, to }: { readonly share: number; readonly to: string }): string =>
+  `${share} %${share === 0 && running.has(to) ? ': copies only' : ''}`;

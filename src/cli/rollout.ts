@@ -74,8 +74,7 @@ function asNotDone(error: unknown): unknown {
 }
 
 function planText(plan: Plan, terminal: Terminal): string {
-  const { service, what, kind, from, to, phase, shares, drain, nodes, resources, why, course } =
-    plan;
+  const { service, what, kind, from, to, phase, shares, drain, nodes, resources, why } = plan;
   const rows = shares.map((each) => [
     plain(each.version),
     each.from === each.to
@@ -88,7 +87,8 @@ function planText(plan: Plan, terminal: Terminal): string {
   return [
     terminal.colours.bold(`${what}: ${kind} of ${service}, ${plain(from)} → ${plain(to)}`),
     `phase      ${phases}`,
-    ...course.map((words, at) => (at === 0 ? 'then' : '').padEnd(11) + plain(words)),
+    ...underWord('then', plan.course),
+    ...underWord('warning', plan.warnings).map((line) => terminal.colours.yellow(line)),
     `Envoys     ${nodes.map(plain).join(', ') || 'none is connected'}`,
     `resources  ${changed.join(', ') || 'none changes'}`,
     ...(drain === undefined ? [] : [`drain      ${plain(drain.words)}`]),
@@ -98,6 +98,10 @@ function planText(plan: Plan, terminal: Terminal): string {
     table(terminal, ['VERSION', 'NEW TRAFFIC'], rows),
   ].join('\n');
 }
+
+/** One line each, of which the first has the word before it. */
+const underWord = (word: string, lines: readonly string[]): readonly string[] =>
+  lines.map((words, at) => (at === 0 ? word : '').padEnd(11) + plain(words));
 
 /** What agents will find different; breaking ones stand first and out. */
 function differencesText({ differences }: Plan, { colours }: Terminal): readonly string[] {

@@ -28,12 +28,14 @@ const judged: readonly OptionRow[] = [
 const reached: readonly OptionRow[] = [
   {
     flags: '--match <rule>',
-    description: 'who gets it whatever its share: header:x-team=qa, principal=spiffe://mcpx/qa',
+    description:
+      'who gets it at /mcp/SERVICE at once: header:x-team=qa, principal=spiffe://mcpx/qa',
     repeated: true,
   },
   {
     flags: '--mirror <percent>',
-    description: 'read-only calls that it gets a copy of, answers thrown away',
+    description:
+      'read-only calls of modern clients at /mcp/SERVICE that it gets a copy of, before any share',
   },
 ];
 

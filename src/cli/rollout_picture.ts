@@ -26,7 +26,9 @@ export function picture(status: Status, terminal: Terminal, now: number): string
     ...(kind === 'canary' ? [stepsOf(status, colours), ''] : []),
     ...(heard ? [signalsTable(versions, terminal), ''] : []),
     // While it has nothing to say, that is what is waited for.
-    ...(verdict && verdict.why !== next.why ? [`judge  ${verdictText(verdict, colours)}`] : []),
+    ...(verdict && !next.why.startsWith(verdict.why)
+      ? [`judge  ${verdictText(verdict, colours)}`]
+      : []),
     ...lagging.map(({ node, refused }) =>
       colours.red(
         `Envoy  ${plain(node)} ${refused ? 'refuses' : 'does not hold'} these shares yet`,
@@ -56,11 +58,12 @@ function barOf({ version, share, instances }: Version, status: Status, colours: 
   ].join('  ');
 }
 
-/** `steps  5 ─ [25] ─ 50 ─ 100`: the one in brackets holds now. */
+/** `steps  0 copies only ─ [25] ─ 50 ─ 100`: the one in brackets holds now. */
 function stepsOf({ rollout: { steps, step }, open }: Status, colours: Colours): string {
   const marked = steps.map((share, at) => {
-    if (at === step && open) return colours.bold(`[${share}]`);
-    return at < step ? `${share}` : colours.dim(`${share}`);
+    const named = share === 0 ? '0 copies only' : `${share}`;
+    if (at === step && open) return colours.bold(`[${named}]`);
+    return at < step ? named : colours.dim(named);
   });
   return `steps  ${marked.join(' ─ ')} %`;
 }

@@ -102,6 +102,8 @@ export interface Registration extends Policy {
   readonly checkedBy: 'registry' | 'envoy';
   /** Always `true` when `checkedBy` is `envoy`. */
   readonly passing: boolean;
+  /** The registry decides, and no check of it is there: it passes whatever becomes of it. */
+  readonly unchecked?: true;
   readonly tls: Tls;
   readonly dependsOn: readonly Dependency[];
 }
@@ -121,6 +123,7 @@ export type Instance = Pick<
   | 'priority'
   | 'checkedBy'
   | 'passing'
+  | 'unchecked'
   | 'tls'
   | 'dependsOn'
 >;

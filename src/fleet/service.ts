@@ -179,6 +179,7 @@ function toInstance(registration: Registration): Instance {
   const instance: Instance = {
     ...{ id, source, version, host, port, tags, metadata },
     ...{ zone, weight, priority, checkedBy, passing, tls, dependsOn },
+    ...(registration.unchecked && { unchecked: true }),
   };
   instances.set(registration, instance);
   return instance;

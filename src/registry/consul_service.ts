@@ -31,7 +31,7 @@ const serviceHealthSchema = z.object({
     Tags: z.array(z.string()).nullish(),
     Meta: z.record(z.string(), z.string()).nullish(),
   }),
-  Checks: z.array(z.object({ Status: z.string() })).nullish(),
+  Checks: z.array(z.object({ Status: z.string(), ServiceID: z.string().nullish() })).nullish(),
 });
 
 /** What `/v1/health/service/<name>` answers. */
@@ -99,11 +99,14 @@ export function serviceEntries(
 }
 
 function serviceEntry(health: ServiceHealth, id: string, ours: OurServices): Entry<Registration> {
-  const passing = !(health.Checks ?? []).some(({ Status }) => Status === 'critical');
+  const checks = health.Checks ?? [];
+  const passing = !checks.some(({ Status }) => Status === 'critical');
+  // Those of its node tell only whether that one lives.
+  const unchecked = !checks.some(({ ServiceID }) => ServiceID);
   return {
     key: `${health.Service.Service}/${health.Node.Node}/${health.Service.ID}`,
-    fingerprint: JSON.stringify([id, passing, health.Service, health.Node.Address]),
-    decode: () => decodeService(health, { id, passing, ...ours }),
+    fingerprint: JSON.stringify([id, passing, unchecked, health.Service, health.Node.Address]),
+    decode: () => decodeService(health, { id, passing, unchecked, ...ours }),
     refresh: (good) => (good.passing === passing ? good : { ...good, passing }),
   };
 }
@@ -111,11 +114,12 @@ function serviceEntry(health: ServiceHealth, id: string, ours: OurServices): Ent
 interface ServiceContext extends OurServices {
   readonly id: string;
   readonly passing: boolean;
+  readonly unchecked: boolean;
 }
 
 function decodeService(
   health: ServiceHealth,
-  { id, passing, allowedTargets, identity, tag }: ServiceContext,
+  { id, passing, unchecked, allowedTargets, identity, tag }: ServiceContext,
 ): Outcome<Decoded<Registration>> {
   const { Service: name, Meta } = health.Service;
   const meta = Object.entries(Meta ?? {});
@@ -139,6 +143,7 @@ function decodeService(
     id,
     checkedBy: 'registry',
     passing,
+    unchecked,
     fieldNames,
   });
   if (problems.length === 0) return decoded;

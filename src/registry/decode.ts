@@ -29,6 +29,8 @@ export interface RegistrationContext {
   /** `envoy` unless told. */
   readonly checkedBy?: Registration['checkedBy'];
   readonly passing?: boolean;
+  /** Whether the registry that decides has no check of it. */
+  readonly unchecked?: boolean;
   /** Where the document lies in a larger one, as `services[2]`. */
   readonly at?: string;
   /** How fields are called in the registry, when the document was put together from them. */
@@ -111,7 +113,7 @@ type Document = z.output<typeof registrationSchema>;
 function registrationOf(
   document: Document,
   address: Address,
-  { id, source, checkedBy = 'envoy', passing = true }: RegistrationContext,
+  { id, source, checkedBy = 'envoy', passing = true, unchecked }: RegistrationContext,
 ): Registration {
   return {
     id: id ?? hostAndPort(address),
@@ -127,6 +129,7 @@ function registrationOf(
     priority: document.priority,
     checkedBy,
     passing: checkedBy === 'envoy' || passing,
+    ...(unchecked && { unchecked: true }),
     health: healthOf(document.health),
     traffic: trafficOf(document.traffic),
     expose: document.expose,

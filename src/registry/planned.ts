@@ -86,8 +86,9 @@ function registering(now: Standing, document: RegistrationDocument, writing: Wri
     return { step, registrations: [...present, newcomer] };
   }
   // The registry's own name of it stays, and so does what its checks say.
-  const { id, checkedBy, passing } = known;
-  const replacement = { ...newcomer, id, checkedBy, passing };
+  const { id, checkedBy, passing, unchecked } = known;
+  const said = { id, checkedBy, passing, ...(unchecked && { unchecked }) };
+  const replacement = { ...newcomer, ...said };
   const same = { ...about, instance: id, problems: warnings };
   if (isDeepStrictEqual(replacement, known)) return { step: { ...same, change: 'unchanged' } };
   const registrations = present.map((each, index) => (index === at ? replacement : each));

@@ -41,7 +41,10 @@ export function unreachable(
   reason: string,
 ): Problem {
   const subject = { source, ...(service !== undefined && { service }) };
-  return problem('registry_unreachable', subject, `${place} cannot be used: ${reason}.`);
+  const message =
+    `${place} cannot be used: ${reason}. Nothing is known to have changed: try again when it ` +
+    'is back.';
+  return problem('registry_unreachable', subject, message);
 }
 
 function named({ service, instance }: Target): string {

@@ -145,15 +145,17 @@ const toldOf: AccessLogFilter[] = [
   { response_flag_filter: { flags: Object.values(failureFlags).flat() } },
 ];
 
-/** Calls are POSTs; what only listens lasts as long as the agent likes and says nothing. */
+/**
+ * Calls are POSTs of these methods: what only listens lasts as long as the agent likes, and lists,
+ * which hardly ever fail, would hide calls that do. Legacy agents do not name the method.
+ */
 const calls: AccessLogFilter[] = [
   { header_filter: { header: { name: ':method', string_match: { exact: 'POST' } } } },
   {
     header_filter: {
       header: {
         name: 'mcp-method',
-        string_match: { exact: 'subscriptions/listen' },
-        invert_match: true,
+        string_match: { safe_regex: { regex: '(tools/call|prompts/get|resources/read)?' } },
         treat_missing_header_as_empty: true,
       },
     },

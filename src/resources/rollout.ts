@@ -1,7 +1,9 @@
 /** What a service's rollout means for its resources, its shares aside. */
-import type { Catalogue, NamedDefinition, Service } from '../fleet/fleet.js';
+import type { Service } from '../fleet/fleet.js';
 import type { MatchRule, Phase, Rollout } from '../fleet/rollout.js';
+import { copiedTools } from '../rollout/copies.js';
 import { isOpen } from '../rollout/open.js';
+import { shareOfNew } from '../rollout/shares.js';
 import { clusterOfVersion } from './names.js';
 
 export const rolloutOf = ({ rollout }: Service): Rollout | undefined => rollout?.document.current;
@@ -20,8 +22,8 @@ export function isWatched(service: Service): boolean {
 }
 
 /**
- * A staged version that nobody was sent to yet. It has no session to keep, so no session id, which
- * may be forged, may lead to it.
+ * A version in a rollout that nobody was sent to yet: staged, or at 0 %, where it gets copies only.
+ * It has no session to keep, so no session id, which may be forged, may lead to it.
  *
  * Who was there before the service's first rollout took calls by weight; who was in a rollout
  * took them by share; callers who are matched have their sessions in the service's own cluster.
@@ -29,10 +31,10 @@ export function isWatched(service: Service): boolean {
 export function isSealed({ rollout }: Service, version: string): boolean {
   if (!rollout) return false;
   const { current, earlier } = rollout.document;
-  if (current.phase !== 'staged' || current.to !== version) return false;
+  if (!isOpen(current) || shareOfNew(current) > 0 || current.to !== version) return false;
   if (current.match.length > 0 || earlier.length === 0) return false;
-  const wasSwitched = current.events.some(({ what }) => what === 'switch');
-  return !wasSwitched && earlier.every(({ from, to }) => from !== version && to !== version);
+  const hadShare = current.events.some(({ share }) => share > 0);
+  return !hadShare && earlier.every(({ from, to }) => from !== version && to !== version);
 }
 
 /** What the gateway's script reads of a service in a rollout. */
@@ -62,20 +64,8 @@ export function routeRule(service: Service): RouteRule | undefined {
   return { cluster: clusterOfVersion(service.name, rollout.to), match, mirror };
 }
 
-/** A tool is only called twice when both versions say that it changes nothing. */
-function mirrorOf({ probe }: Service, { from, to, mirror }: Rollout): RouteRule['mirror'] {
-  const [old, fresh] = [probe?.versions?.[from], probe?.versions?.[to]].map(readOnlyTools);
-  const names = [...(old ?? [])].filter((name) => fresh?.has(name)).sort();
-  if (mirror <= 0 || names.length === 0) return undefined;
-  return { share: mirror / 100, readOnlyTools: names };
-}
-
-function readOnlyTools(catalogue: Catalogue | undefined): ReadonlySet<string> {
-  const tools = catalogue?.tools ?? [];
-  return new Set(tools.filter(isReadOnly).map(({ name }) => name));
-}
-
-function isReadOnly({ annotations }: NamedDefinition): boolean {
-  const isThere = typeof annotations === 'object' && annotations !== null;
-  return isThere && Reflect.get(annotations, 'readOnlyHint') === true;
+function mirrorOf(service: Service, rollout: Rollout): RouteRule['mirror'] {
+  const readOnlyTools = copiedTools(service, rollout);
+  if (rollout.mirror <= 0 || readOnlyTools.length === 0) return undefined;
+  return { share: rollout.mirror / 100, readOnlyTools };
 }

@@ -15,7 +15,7 @@ import {
   type CanaryPlan,
   type Occasion,
 } from './opening.js';
-import { shareOfNew } from './shares.js';
+import { shareOfNew, shareWords } from './shares.js';
 import { listed } from './words.js';
 
 /** What can happen to a rollout. */
@@ -179,7 +179,7 @@ function impossible(current: Rollout | undefined, what: Move): string {
   if (!current) return `There is no rollout to ${what}. Begin one with start or stage.`;
   const ending = endings[current.phase];
   if ((what === 'start' || what === 'stage') && ending !== undefined)
-    return `${described(current)} at ${shareOfNew(current)} %: one at a time. ${ending}`;
+    return `${described(current)} at ${shareWords(current)}: one at a time. ${ending}`;
   if (what === 'rollback' && isTakenBack(current.phase))
     return `${described(current)}: there is nothing left to take back.`;
   const moves = Object.keys(transitions[current.phase]);

@@ -3,15 +3,27 @@ import type { JudgeLimits, MatchRule, Rollout } from '../fleet/rollout.js';
 import { listed, percent, spoken } from './words.js';
 
 /** One line each. */
-export function courseOf({ kind, steps, everyMs, limits, match, mirror }: Rollout): string[] {
+export function courseOf({ service, match, mirror, limits, ...rollout }: Rollout): string[] {
+  const path = `/mcp/${service}`;
+  const matched =
+    `whatever its share, for callers of ${path} with ${ruleWords(match)}; on /mcp they go by ` +
+    'the shares';
+  const copied =
+    `gets a copy of ${mirror} % of the read-only calls of modern clients at ${path}; those on ` +
+    '/mcp are not copied';
   return [
-    kind === 'canary'
-      ? `${steps.join(' → ')} %, each for ${spoken(everyMs)} at least`
+    rollout.kind === 'canary'
+      ? stepWords(rollout)
       : 'no traffic until it is switched to, then all at once',
     limits ? `taken back ${whenBad(limits)}` : 'judged by nobody: it is taken back by command only',
-    ...(match.length > 0 ? [`whatever its share, for callers with ${ruleWords(match)}`] : []),
-    ...(mirror > 0 ? [`gets a copy of ${mirror} % of the read-only calls`] : []),
+    ...(match.length > 0 ? [matched] : []),
+    ...(mirror > 0 ? [copied] : []),
   ];
+}
+
+function stepWords({ steps, everyMs }: Pick<Rollout, 'steps' | 'everyMs'>): string {
+  const shares = steps.map((step) => (step === 0 ? '0 (copies only)' : step));
+  return `${shares.join(' → ')} %, each for ${spoken(everyMs)} at least`;
 }
 
 const whenBad = ({ maxErrorRate, maxP99Increase, minCalls }: JudgeLimits): string =>

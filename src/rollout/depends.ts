@@ -4,6 +4,12 @@ import { fleetWith, serviceNamed } from '../fleet/changes.js';
 import { newlyUnmet } from '../fleet/dependencies.js';
 import type { Fleet } from '../fleet/fleet.js';
 
+/** Why `from` may not be retired yet, each with its chain; undefined where nobody needs it. */
+export function whoNeedsOld(fleet: Fleet, rollout: Versions): string | undefined {
+  const chains = brokenByRollout(fleet, rollout).map(({ message }) => message);
+  return chains.length === 0 ? undefined : chains.join(' ');
+}
+
 interface Versions {
   readonly service: string;
   readonly from: string;

@@ -22,8 +22,8 @@ export const loserOf = (rollout: Rollout): string =>
   shareOfNew(rollout) === 100 ? rollout.from : rollout.to;
 
 /** What the end of a rollout means for those who are in the middle of something. */
-export function drainWords(rollout: Rollout): string {
-  const [loser, drained] = [loserOf(rollout), drainOf(rollout)];
+export function drainWords(document: RolloutDocument): string {
+  const [loser, drained] = [loserOf(document.current), drainTime(document)];
   if (drained === 0) return `sessions on ${loser} end at once`;
   return `${loser} keeps its sessions for ${spoken(drained)}, then they end`;
 }
@@ -45,6 +45,10 @@ export function drainLeft({ current, earlier }: RolloutDocument, now: number): n
   const left = draining.map((each) => drainOf(each) - Math.max(0, now - endedAt(each)));
   return Math.max(0, ...left);
 }
+
+/** From the end of the rollout to the retirement, in ms. */
+export const drainTime = (document: RolloutDocument): number =>
+  drainLeft(document, endedAt(document.current));
 
 /**
  * Whether a version has no sessions left to keep, though its instances may still be there. The

@@ -5,10 +5,10 @@
  */
 import type { Phase, Rollout } from '../fleet/rollout.js';
 import type { Action } from './advance.js';
-import { drainLeft, drainOf, isRetired, loserOf } from './drain.js';
+import { drainLeft, drainTime, isRetired, loserOf } from './drain.js';
 import type { Verdict } from './judge.js';
 import { passingOf, type Versions } from './opening.js';
-import { shareOfNew } from './shares.js';
+import { getsCopiesOnly, shareWords } from './shares.js';
 import { listed, spoken } from './words.js';
 
 export interface Look {
@@ -21,6 +21,8 @@ export interface Look {
   readonly verdict: Verdict | undefined;
   /** Envoys that do not hold the present share yet. */
   readonly lagging: readonly LaggingNode[];
+  /** Why the old version may not be taken from those who depend on it; asked before the end. */
+  readonly oldIsNeeded?: string | undefined;
   /** Whether the registry that keeps the rollout is heard. */
   readonly registryHeard: boolean;
 }
@@ -37,6 +39,10 @@ export interface Waiting {
   /** ms until time alone may change it. */
   readonly againIn?: number;
 }
+
+/** What ends by itself next is promoted. */
+export const isAtLastStep = ({ phase, steps, step }: Rollout): boolean =>
+  phase === 'running' && step + 1 >= steps.length;
 
 type Reason = (rollout: Rollout, look: Look) => Action | Waiting | undefined;
 
@@ -77,13 +83,15 @@ const unacknowledged: Reason = (rollout, { lagging }) => {
     ...(refusing.length > 0 ? [`refused by ${listed(refusing)}`] : []),
     ...(silent.length > 0 ? [`not acknowledged by ${listed(silent)}`] : []),
   ];
-  return wait(`The share of ${shareOfNew(rollout)} % is ${words.join(' and ')}.`);
+  return wait(`The share of ${shareWords(rollout)} is ${words.join(' and ')}.`);
 };
 
-const unsure: Reason = ({ limits }, { verdict }) => {
-  if (!limits) return undefined;
-  if (!verdict) return wait('There are no signals of this step yet.');
-  return verdict.kind === 'waiting' ? wait(verdict.why) : undefined;
+const unsure: Reason = (rollout, { verdict }) => {
+  if (!rollout.limits || (verdict && verdict.kind !== 'waiting')) return undefined;
+  const why = verdict?.why ?? 'There are no signals of this step yet.';
+  if (!getsCopiesOnly(rollout)) return wait(why);
+  const copied = `read-only calls of modern clients at /mcp/${rollout.service}`;
+  return wait(`${why} At 0 % it gets copies only: of ${rollout.mirror} % of the ${copied}.`);
 };
 
 const timeLeft: Reason = ({ stepSince, everyMs }, { now }) => {
@@ -100,11 +108,16 @@ const timeLeft: Reason = ({ stepSince, everyMs }, { now }) => {
 };
 
 const goesOn: Reason = (rollout, { verdict }) => {
-  const { everyMs, steps, step } = rollout;
   const judged = rollout.limits && verdict ? ` ${verdict.why}` : '';
-  const why = `${spoken(everyMs)} at ${shareOfNew(rollout)} %.${judged}`;
-  return act(rollout, step + 1 < steps.length ? 'advance' : 'promote', why);
+  const why = `${spoken(rollout.everyMs)} at ${shareWords(rollout)}.${judged}`;
+  return act(rollout, isAtLastStep(rollout) ? 'promote' : 'advance', why);
 };
+
+/** It goes on by itself when they need the old version no more. */
+const stillNeeded: Reason = (rollout, { oldIsNeeded }) =>
+  isAtLastStep(rollout) && oldIsNeeded !== undefined
+    ? wait(`Not promoted, for ${rollout.from} would be retired after it. ${oldIsNeeded}`)
+    : undefined;
 
 const isPaused: Reason = ({ events }) => {
   const last = events.at(-1);
@@ -127,8 +140,8 @@ const drains: Reason = (rollout, { now, earlier }) => {
   return { what: 'wait', why, againIn: left };
 };
 
-const retires: Reason = (rollout) => {
-  const [loser, drained] = [loserOf(rollout), drainOf(rollout)];
+const retires: Reason = (rollout, { earlier }) => {
+  const [loser, drained] = [loserOf(rollout), drainTime({ current: rollout, earlier })];
   const how = drained > 0 ? `has drained for ${spoken(drained)}` : 'has no time to drain';
   return act(rollout, 'retire', `${loser} ${how}: the sessions left on it end.`);
 };
@@ -138,7 +151,10 @@ const ended: readonly Reason[] = [retired, unheard, drains, unacknowledged, reti
 
 /** Asked in this order; the first that has something to say decides. */
 const reasons: Readonly<Record<Phase, readonly Reason[]>> = {
-  running: [unheard, newVersionGone, foundBad, unacknowledged, unsure, timeLeft, goesOn],
+  running: [
+    ...[unheard, newVersionGone, foundBad, unacknowledged],
+    ...[unsure, timeLeft, stillNeeded, goesOn],
+  ],
   // A pause holds the share; it does not stop the watch over it.
   paused: [unheard, foundBad, isPaused],
   staged: [waitsForOperator('Staged: it waits for a switch or an abort.')],

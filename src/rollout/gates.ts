@@ -1,7 +1,7 @@
 /**
  * What must hold before a rollout may move traffic: agents that know the one version
- * find what they know in the other, and nobody who depends on the old one is left
- * with nothing. Pure.
+ * find what they know in the other, nobody who depends on the old one is left with
+ * nothing, and what was asked for (copies, callers that are matched) can happen at all. Pure.
  */
 import { failed, problem, succeeded, type Outcome, type Problem } from '../errors.js';
 import type { Catalogue, Fleet, Service } from '../fleet/fleet.js';
@@ -9,14 +9,18 @@ import type { Rollout } from '../fleet/rollout.js';
 import type { Move } from './advance.js';
 import { judgeContract } from './agreement.js';
 import type { Difference } from './contract.js';
+import { whyNoCopies } from './copies.js';
 import { brokenByRollout } from './depends.js';
 
-const gates: Partial<Record<Move, readonly ('contract' | 'dependants')[]>> = {
-  start: ['contract', 'dependants'],
-  stage: ['contract', 'dependants'],
+type Gate = 'contract' | 'dependants' | 'reach';
+
+const gates: Partial<Record<Move, readonly Gate[]>> = {
+  start: ['contract', 'dependants', 'reach'],
+  stage: ['contract', 'dependants', 'reach'],
   switch: ['contract', 'dependants'],
-  // What depends on the old version may have registered since the switch.
+  // What depends on the old version may have registered since.
   finish: ['dependants'],
+  promote: ['dependants'],
 };
 
 interface Passage {
@@ -26,6 +30,8 @@ interface Passage {
   /** As it would be. */
   readonly rollout: Rollout;
   readonly acceptBreaking: boolean;
+  /** Whether the gateway asks agents who they are. */
+  readonly asksForCertificates: boolean;
 }
 
 interface Passed {
@@ -42,7 +48,8 @@ export function passGates(passage: Passage): Outcome<Passed> {
   const { fleet, rollout } = passage;
   const broken = asked.includes('dependants') ? brokenByRollout(fleet, rollout) : [];
   const contract = asked.includes('contract') ? contractOf(passage) : succeeded(unhindered);
-  const problems = [...broken, ...(contract.ok ? [] : contract.problems)];
+  const unreached = asked.includes('reach') ? [...uncopied(passage), ...unmatched(passage)] : [];
+  const problems = [...broken, ...(contract.ok ? [] : contract.problems), ...unreached];
   return problems.length > 0 ? failed(...problems) : contract;
 }
 
@@ -66,6 +73,26 @@ function contractOf({ service, rollout, acceptBreaking }: Passage): Outcome<Pass
   const others = all.filter((words) => !refusals.some((told) => told.includes(words)));
   const list = [...refusals, ...others.map((words) => `${words}.`)];
   return failed(...list.map((words) => refusal(service.name, words)));
+}
+
+/** A first step at which nothing can be copied would wait for ever. */
+function uncopied({ service, rollout, acceptBreaking }: Passage): readonly Problem[] {
+  const offers = [rollout.from, rollout.to].map((version) => catalogueOf(service, version));
+  // Else the contract has told it.
+  const isAsked = acceptBreaking || offers.every((offered) => offered !== undefined);
+  const why = rollout.mirror > 0 && isAsked ? whyNoCopies(service, rollout) : undefined;
+  return why === undefined ? [] : [refusal(service.name, why)];
+}
+
+function unmatched({ service, rollout, asksForCertificates }: Passage): readonly Problem[] {
+  if (asksForCertificates) return [];
+  return rollout.match.flatMap((rule) => {
+    if (!('principal' in rule)) return [];
+    const why =
+      `Nobody is ${rule.principal} here: the gateway asks agents for no certificates. Set ` +
+      'gateway.tls.clients to the certificates of who signs agents, or match a header.';
+    return [refusal(service.name, why)];
+  });
 }
 
 interface Offer {

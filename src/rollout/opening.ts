@@ -37,7 +37,10 @@ interface Plan {
 }
 
 export interface CanaryPlan extends Plan {
-  /** Percent, rising; 100 is put behind them where it is not the last. */
+  /**
+   * Percent, rising; 100 is put behind them where it is not the last, and 0 before them where
+   * calls are copied.
+   */
   readonly steps: readonly number[];
   readonly everyMs: number;
   readonly limits: JudgeLimits;
@@ -70,8 +73,11 @@ export function openedCanary(
   const problems = [...wrongSteps(plan.steps).map((words) => wrong('steps', words))];
   if (!(Number.isFinite(plan.everyMs) && plan.everyMs > 0))
     problems.push(wrong('everyMs', 'A step lasts a time above 0: give for example 10m.'));
-  const steps = plan.steps.at(-1) === 100 ? plan.steps : [...plan.steps, 100];
-  const { everyMs } = plan;
+  const { everyMs, mirror = 0 } = plan;
+  // What is copied shows how it fares before anybody is sent to it.
+  const before = mirror > 0 ? [0] : [];
+  const after = plan.steps.at(-1) === 100 ? [] : [100];
+  const steps = [...before, ...plan.steps, ...after];
   return opened({ kind: 'canary', steps, everyMs, plan, problems }, document, occasion);
 }
 

@@ -21,6 +21,14 @@ export function shareOfNew({ phase, steps, step }: Rollout): number {
   return shareIn[phase] ?? steps[step] ?? 0;
 }
 
+/** Whether the new version has no share yet, but copies of calls, by which it is judged. */
+export const getsCopiesOnly = (rollout: Rollout): boolean =>
+  shareIn[rollout.phase] === undefined && shareOfNew(rollout) === 0;
+
+/** `25 %`, or `0 % (copies only)`. */
+export const shareWords = (rollout: Rollout): string =>
+  `${shareOfNew(rollout)} %${getsCopiesOnly(rollout) ? ' (copies only)' : ''}`;
+
 type Bearer = Pick<Instance, 'version' | 'passing' | 'weight'>;
 
 /**

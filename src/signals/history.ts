@@ -1,10 +1,11 @@
 /**
  * The calls of one version over time, in slices that grow coarser as they grow old, so that a
- * rollout may last for days and cost the same. A step's beginning is never inside of a slice,
- * so that what is asked since then is exact.
+ * rollout may last for days and cost the same. Slices are laid out from the step's beginning
+ * on, so that what is asked since then, or since a whole width after it, is exact.
  */
+import type { Counts } from '../rollout/judge.js';
 import type { FailureKind } from './outcome.js';
-import { Tally } from './tally.js';
+import { noFailures, Tally } from './tally.js';
 
 const second = 1_000;
 const minute = 60_000;
@@ -52,9 +53,24 @@ export class History {
     return sum;
   }
 
+  /** The same without latencies, in one pass: since each of these times, newest first. */
+  countsSince(times: readonly number[]): readonly Counts[] {
+    const sum = { calls: 0, failures: noFailures() };
+    let left = this.#slices.length;
+    return times.map((time) => {
+      for (let slice = this.#slices[left - 1]; slice && slice.last >= time;) {
+        sum.calls += slice.tally.calls;
+        slice.tally.addFailuresTo(sum.failures);
+        left -= 1;
+        slice = this.#slices[left - 1];
+      }
+      return { calls: sum.calls, failures: { ...sum.failures } };
+    });
+  }
+
   #isOne(first: number, now: number, width: number): boolean {
-    const isSplit = first < this.#mark && this.#mark <= now;
-    return !isSplit && Math.floor(first / width) === Math.floor(now / width);
+    const nth = (time: number): number => Math.floor((time - this.#mark) / width);
+    return nth(first) === nth(now);
   }
 
   #growOld(now: number): void {

@@ -18,19 +18,28 @@ type Meaning = FailureKind | 'nothing';
  * Envoy's flags, by whose doing it was; the first row that has one decides. Flags that stand in
  * no row change nothing: then the status counts.
  */
-const meanings: readonly (readonly [Meaning, ReadonlySet<string>])[] = [
-  // The agent left or broke off, or no host was ever asked: no version is to blame.
-  ['nothing', new Set(['DC', 'DPE', 'DR', 'UH', 'UO', 'NR', 'NC', 'RL', 'OM'])],
+const meanings: readonly (readonly [Meaning | 'left', ReadonlySet<string>])[] = [
+  // The agent broke off, or no host was ever asked: no version is to blame.
+  ['nothing', new Set(['DPE', 'UH', 'UO', 'NR', 'NC', 'RL', 'OM'])],
+  // The agent closed its connection, or, in HTTP/2, the stream of this call.
+  ['left', new Set(['DC', 'DR'])],
   ['timeout', new Set(failureFlags.timeout)],
   ['reset', new Set(failureFlags.reset)],
 ];
 
-/** What the scan of the body says; `unread` is an answer it could not read. */
-const scanned: Readonly<Record<string, Meaning>> = {
+/** What the scan of the body says; undefined: all was well. */
+const scanned: Readonly<Record<string, Meaning | undefined>> = {
+  answered: undefined,
   rpc_error: 'rpc',
   tool_error: 'tool',
+  /** An answer of the handshake, or a list. Were they counted, they would hide failing calls. */
+  no_call: 'nothing',
+  /** An answer it could not read. */
   unread: 'nothing',
 };
+
+/** To notifications: they are no calls. */
+const accepted = 202;
 
 /** Undefined: it says nothing of a version. */
 export function outcomeOf(entry: CallEntry): Outcome | undefined {
@@ -38,7 +47,11 @@ export function outcomeOf(entry: CallEntry): Outcome | undefined {
   const milliseconds = Number(entry.milliseconds);
   const status = Number(entry.status);
   if (!cluster || !version || !(milliseconds >= 0)) return undefined;
-  const meaning = meaningOfFlags(entry.flags) ?? meaningOfAnswer(status, entry.outcome);
+  const byFlags = meaningOfFlags(entry.flags);
+  const meaning =
+    byFlags === undefined || byFlags === 'left'
+      ? meaningOfAnswer(status, entry.outcome, byFlags === 'left')
+      : byFlags;
   if (meaning === 'nothing') return undefined;
   return { service: serviceOf(cluster), version, failure: meaning, milliseconds };
 }
@@ -46,13 +59,20 @@ export function outcomeOf(entry: CallEntry): Outcome | undefined {
 /** A version's own cluster is `claims@2.1.0`. */
 export const serviceOf = (cluster: string): string => cluster.split('@')[0] ?? cluster;
 
-function meaningOfFlags(flags: string | undefined): Meaning | undefined {
+function meaningOfFlags(flags: string | undefined): Meaning | 'left' | undefined {
   const set = flags?.split(',') ?? [];
   return meanings.find(([, known]) => set.some((flag) => known.has(flag)))?.[0];
 }
 
-function meaningOfAnswer(status: number, outcome: string | undefined): Meaning | undefined {
-  if (!(status >= 100)) return 'nothing';
+function meaningOfAnswer(
+  status: number,
+  outcome: string | undefined,
+  hasLeft: boolean,
+): Meaning | undefined {
+  if (!(status >= 100) || status === accepted) return 'nothing';
   if (status >= 400) return 'http';
-  return outcome === undefined ? undefined : scanned[outcome];
+  if (outcome !== undefined) return scanned[outcome];
+  // Servers that hang have often sent their headers before, so that nothing else ends the call.
+  // Agents leave for reasons of their own, too: those leave the old version as often.
+  return hasLeft ? 'timeout' : undefined;
 }

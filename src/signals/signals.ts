@@ -9,7 +9,7 @@ import type { Clock } from '../clock.js';
 import { fleetChanges } from '../fleet/changes.js';
 import { emptyFleet, type Fleet } from '../fleet/fleet.js';
 import type { Rollout } from '../fleet/rollout.js';
-import type { Signals } from '../rollout/judge.js';
+import type { Counts, Signals } from '../rollout/judge.js';
 import { isOpen } from '../rollout/open.js';
 import { History } from './history.js';
 import { outcomeOf, serviceOf } from './outcome.js';
@@ -69,5 +69,14 @@ export class CallSignals {
   /** Since a time, ms since the epoch. Undefined: nobody listens to this version. */
   of(service: string, version: string, since: number): Signals | undefined {
     return this.#services.get(service)?.get(version)?.since(since).signals();
+  }
+
+  /** Since each of these times, newest first. */
+  countsOf(
+    service: string,
+    version: string,
+    times: readonly number[],
+  ): readonly Counts[] | undefined {
+    return this.#services.get(service)?.get(version)?.countsSince(times);
   }
 }

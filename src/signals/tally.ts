@@ -11,6 +11,10 @@ function growing(most: number): readonly number[] {
   return [...made, Infinity];
 }
 
+export const noFailures = (): Record<FailureKind, number> => ({
+  ...{ http: 0, rpc: 0, tool: 0, reset: 0, timeout: 0 },
+});
+
 export class Tally {
   calls = 0;
   readonly #failures = new Uint32Array(failureKinds.length);
@@ -28,11 +32,17 @@ export class Tally {
     addEach(this.#latency, other.#latency);
   }
 
+  addFailuresTo(sums: Record<FailureKind, number>): void {
+    failureKinds.forEach((kind, index) => {
+      sums[kind] += this.#failures[index] ?? 0;
+    });
+  }
+
   signals(): Signals {
-    const failures = failureKinds.map((kind, index) => [kind, this.#failures[index] ?? 0]);
+    const failures = noFailures();
+    this.addFailuresTo(failures);
     return {
-      calls: this.calls,
-      failures: Object.fromEntries(failures) as Signals['failures'],
+      ...{ calls: this.calls, failures },
       latency: bounds.map((upTo, index) => ({ upTo, calls: this.#latency[index] ?? 0 })),
     };
   }

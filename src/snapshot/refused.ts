@@ -40,13 +40,19 @@ export function isIn(snapshot: Snapshot, { kind, name, version }: FormOfKind): b
   return snapshot.resources[kind].get(name)?.version === version;
 }
 
-/** What was good once and is refused by now is no good form. */
+/** What was good once and is refused by now is no good form; what stands in for it may be. */
 function judged(form: RefusedForm, refused: readonly RefusedForm[]): RefusedForm {
-  const { kind, name, good } = form;
-  const isRefused = refused.some(
-    (other) => other.kind === kind && other.name === name && other.version === good?.version,
-  );
-  return isRefused ? { ...form, good: undefined } : form;
+  const alike = refused.filter(({ kind, name }) => kind === form.kind && name === form.name);
+  const verdictOn = (good: Resource | undefined) =>
+    alike.find(({ version }) => version === good?.version);
+  const seen = new Set<RefusedForm>();
+  let { good } = form;
+  for (let verdict = verdictOn(good); verdict; verdict = verdictOn(good)) {
+    // They may stand in for each other.
+    good = seen.has(verdict) ? undefined : verdict.good;
+    seen.add(verdict);
+  }
+  return { ...form, good };
 }
 
 type Exchanges = Record<ResourceKind, Map<string, Resource | undefined>>;

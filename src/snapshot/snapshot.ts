@@ -59,7 +59,7 @@ const noResources: ResourceSet = PersistentMap.of();
 
 export const emptySnapshot: Snapshot = Object.freeze({
   version: '0000000000000000',
-  resources: setsOf(() => noResources),
+  resources: byKind(() => noResources),
 });
 
 /**
@@ -99,28 +99,37 @@ export function changedSnapshot(previous: Snapshot, changes: EncodedChanges): Sn
   return next;
 }
 
-/** How a resource was before it last changed, if it has been there ever since. */
-export const earlierForm = (snapshot: Snapshot, kind: ResourceKind, name: string) =>
-  earlier.get(snapshot)?.[kind].get(name);
+/** How a resource was before it last changed, newest first, as long as it was always there. */
+export const earlierForms = (snapshot: Snapshot, kind: ResourceKind, name: string): Forms =>
+  earlier.get(snapshot)?.[kind].get(name) ?? [];
+
+type Forms = readonly Resource[];
+
+/** Two, so that a mend that failed is not all that is remembered. */
+const mostEarlier = 2;
 
 /** Beside the snapshot, because two are equal whatever was before them. */
-const earlier = new WeakMap<Snapshot, Snapshot['resources']>();
+const earlier = new WeakMap<Snapshot, Readonly<Record<ResourceKind, PersistentMap<Forms>>>>();
+const noForms: PersistentMap<Forms> = PersistentMap.of();
 
-function earlierAfter(previous: Snapshot, changes: ResourceChanges): Snapshot['resources'] {
-  const before = earlier.get(previous);
-  return setsOf((kind) => {
-    const forms: [string, Resource | undefined][] = [];
+function earlierAfter(previous: Snapshot, changes: ResourceChanges) {
+  return byKind((kind) => {
+    const before = earlier.get(previous)?.[kind] ?? noForms;
+    const forms: [string, Forms | undefined][] = [];
     for (const [name, resource] of changes[kind] ?? []) {
       const known = previous.resources[kind].get(name);
-      if (known !== resource) forms.push([name, resource && known]);
+      if (known === resource) continue;
+      const all = [...(known ? [known] : []), ...(before.get(name) ?? [])];
+      const others = all.filter(({ version }) => version !== resource?.version);
+      forms.push([name, resource && known && others.slice(0, mostEarlier)]);
     }
-    return (before?.[kind] ?? noResources).with(forms);
+    return before.with(forms);
   });
 }
 
 export function snapshotWith(previous: Snapshot, changes: ResourceChanges): Snapshot {
   let version = BigInt(`0x${previous.version}`);
-  const resources = setsOf((kind) => {
+  const resources = byKind((kind) => {
     const before = previous.resources[kind];
     const after = before.with(changes[kind] ?? []);
     for (const name of after.differences(before))
@@ -131,9 +140,9 @@ export function snapshotWith(previous: Snapshot, changes: ResourceChanges): Snap
   return Object.freeze({ version: version.toString(16).padStart(16, '0'), resources });
 }
 
-function setsOf(setOf: (kind: ResourceKind) => ResourceSet): Snapshot['resources'] {
-  const sets = resourceKinds.map((kind) => [kind, setOf(kind)] as const);
-  return Object.freeze(Object.fromEntries(sets) as Record<ResourceKind, ResourceSet>);
+function byKind<T>(make: (kind: ResourceKind) => T): Readonly<Record<ResourceKind, T>> {
+  const made = resourceKinds.map((kind) => [kind, make(kind)] as const);
+  return Object.freeze(Object.fromEntries(made) as Record<ResourceKind, T>);
 }
 
 function resourceOf(name: string, bytes: Buffer, known: Resource | undefined): Resource {

@@ -101,7 +101,7 @@ class Run {
     this.#supervise(ownPart('filter', config));
     await screen.step('control plane', async (note) => {
       this.#supervise(ownPart('serve', config));
-      await whenListening(xds.host, xds.port, deadline);
+      // The last to listen: xDS does by then, and would log a connection that says nothing.
       await whenListening(admin.host, admin.port, deadline);
       note(`xDS ${xds.host}:${xds.port} · admin ${adminUrlOf(config)}`);
     });

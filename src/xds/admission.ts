@@ -2,10 +2,13 @@
  * How fast new streams may begin: a first answer is the whole configuration,
  * and a fleet that comes back at once must neither keep those waiting that
  * are served already, nor have all its first answers in memory together. A
- * token bucket, so many joining at once, and a queue that has an end.
+ * token bucket, so many joining at once, and a queue that has an end and in
+ * which hosts take turns.
  */
 import type { Clock } from '../clock.js';
+import { FairQueue } from './fair_queue.js';
 import type { Limits } from './limits.js';
+import { hostOf } from './tally.js';
 
 /** One stream on its way in. */
 export interface Entry {
@@ -13,13 +16,16 @@ export interface Entry {
   done(): void;
 }
 
+type Begin = (entry: Entry) => void;
+
 export class Admission {
-  readonly #waiting = new Set<() => void>();
+  readonly #waiting = new FairQueue<() => void>();
   /** Who joins, since when; the oldest first. */
   readonly #joining = new Map<Entry, number>();
   #tokens: number;
   #filledAt: number;
   #timer: NodeJS.Timeout | undefined;
+  #proceeding = false;
 
   constructor(
     private readonly limits: Limits,
@@ -30,20 +36,22 @@ export class Admission {
   }
 
   /** Begins now or in its turn; undefined: too many wait already. */
-  enter(begin: () => void): Entry | undefined {
-    if (this.#waiting.size >= this.limits.admissionQueue && !this.#mayBegin()) return undefined;
+  enter(address: string, begin: Begin): Entry | undefined {
+    const host = hostOf(address);
+    if (this.#isFullFor(host) && !this.#mayBegin()) return undefined;
     const start = () => {
       this.#tokens -= 1;
       this.#joining.set(entry, this.clock.now());
-      begin();
+      begin(entry);
     };
+    const lanes = [host, address];
     const entry = {
       done: () => {
-        this.#waiting.delete(start);
+        this.#waiting.delete(lanes, start);
         if (this.#joining.delete(entry)) this.#proceed();
       },
     };
-    this.#waiting.add(start);
+    this.#waiting.add(lanes, start);
     this.#proceed();
     return entry;
   }
@@ -53,12 +61,25 @@ export class Admission {
     this.#waiting.clear();
   }
 
+  /** Few hosts cannot fill it for the others: a host may always have its even share. */
+  #isFullFor(host: string): boolean {
+    const { admissionQueue } = this.limits;
+    const isFull = this.#waiting.size >= admissionQueue;
+    return isFull && this.#waiting.sizeOf(host) >= this.#waiting.evenShare(admissionQueue);
+  }
+
+  /** One that begins may be done at once, and then only makes room for the next round. */
   #proceed(): void {
-    for (const start of this.#waiting) {
-      if (!this.#mayBegin()) break;
-      this.#waiting.delete(start);
+    if (this.#proceeding) return;
+    this.#proceeding = true;
+    const { joiningAtOnce } = this.limits;
+    // What they have said is read as they begin: between two rounds others have their turn.
+    for (let begun = 0; begun < joiningAtOnce && this.#mayBegin(); begun++) {
+      const start = this.#waiting.take();
+      if (!start) break;
       start();
     }
+    this.#proceeding = false;
     if (this.#waiting.size > 0) this.#timer ??= setTimeout(() => this.#again(), 10).unref();
   }
 

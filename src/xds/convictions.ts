@@ -21,8 +21,9 @@ interface Convictions {
 
 export function followConvictions(parts: ConvictionParts): Convictions {
   const { snapshots, refusals: kept, metrics, log } = parts;
-  const refusals: Refusals = new Refusals(kept?.read(), (audience, form) =>
-    publishedTo(audience)?.before(form),
+  const refusals: Refusals = new Refusals(
+    kept?.read(),
+    (audience, form) => publishedTo(audience)?.before(form) ?? [],
   );
   const publishedTo = publishing(snapshots, refusals.convicted);
   let before = refusals.convicted.value;
@@ -30,7 +31,7 @@ export function followConvictions(parts: ConvictionParts): Convictions {
     metrics.knownRefused.set(convicted.length);
     if (convicted === before) return;
     for (const each of without(convicted, before))
-      log.warn(textOf(each), 'known to be refused: no other Envoy is sent it');
+      log.warn(textOf(each), 'known to be refused: no other Envoy here is sent it');
     for (const each of without(before, convicted))
       log.info(textOf(each), 'no longer known to be refused');
     before = convicted;

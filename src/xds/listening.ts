@@ -12,6 +12,7 @@ import {
   type Server as TlsServer,
   type TLSSocket,
 } from 'node:tls';
+import type { Clock } from '../clock.js';
 import { failed, problem, reasonOf, succeeded, type Outcome } from '../errors.js';
 import type { Latest } from '../latest.js';
 import type { Log } from '../log.js';
@@ -35,6 +36,7 @@ export interface ListeningOptions {
   readonly strangers?: boolean;
   readonly limits: Limits;
   readonly metrics: Metrics;
+  readonly clock: Clock;
   readonly log: Log;
 }
 
@@ -57,15 +59,33 @@ const handshakeTimeout = 10_000;
 /** Of whoever shows no certificate: much more than it takes to join, and no place to wait in. */
 const stranger = { bytesMost: 64 * 1024, lifeMs: 10_000, lookMs: 50 } as const;
 
+/** Says something of an address, unless it was said of it a moment ago. */
+type Warn = (address: string | undefined, message: string, reason?: string) => void;
+
+/** Whoever knocks again and again is counted each time, and fills no log. */
+const warnedAgainMs = 10_000;
+const warnedAtMost = 100;
+
+/** Of what nghttp2 finds: broken connections are none of it, nor what a client says of us. */
+const brokenProtocol: ReadonlySet<string | undefined> = new Set([
+  'ERR_HTTP2_ERROR',
+  'ERR_HTTP2_TOO_MANY_INVALID_FRAMES',
+]);
+
 /** Problems: `port_in_use`, `config_invalid`. */
 export async function listen(
   options: ListeningOptions,
   connected: (socket: Socket) => void,
 ): Promise<Outcome<Listening>> {
-  const made = options.tls ? secured(options, options.tls, connected) : plain(connected);
+  const warn = seldom(options);
+  const admit = (socket: Socket) => {
+    socket.on('error', garbage(options, warn, socket.remoteAddress));
+    connected(socket);
+  };
+  const made = options.tls ? secured(options, options.tls, { admit, warn }) : plain(admit);
   if (!made.ok) return made;
   const { server, stop } = made.value;
-  server.prependListener('connection', limited(options));
+  server.prependListener('connection', limited(options, warn));
   const port = await bound(server, options);
   if (!port.ok) {
     stop();
@@ -88,17 +108,17 @@ interface Made {
   readonly stop: () => void;
 }
 
-function plain(connected: (socket: Socket) => void): Outcome<Made> {
-  const admit = (socket: Socket) => {
-    if (!socket.destroyed) connected(socket);
+function plain(admit: (socket: Socket) => void): Outcome<Made> {
+  const admitOpen = (socket: Socket) => {
+    if (!socket.destroyed) admit(socket);
   };
-  return succeeded({ server: createServer({ noDelay: true }, admit), stop: () => undefined });
+  return succeeded({ server: createServer({ noDelay: true }, admitOpen), stop: () => undefined });
 }
 
 function secured(
   { metrics, log, strangers = false }: ListeningOptions,
   tls: Latest<TlsMaterial>,
-  connected: (socket: Socket) => void,
+  { admit, warn }: { readonly admit: (socket: Socket) => void; readonly warn: Warn },
 ): Outcome<Made> {
   let server: TlsServer;
   try {
@@ -113,13 +133,13 @@ function secured(
   }
   const refuse = ({ remoteAddress: address }: TLSSocket, reason: string) => {
     metrics.refusedStreams.inc({ reason: 'tls' });
-    log.warn({ address, reason }, 'refused a TLS connection to xDS: look at its certificate');
+    warn(address, 'refused a TLS connection to xDS: look at its certificate', reason);
   };
   server.on('secureConnection', (socket) => {
     const shown = socket.getPeerX509Certificate();
     if (socket.authorized || (strangers && !shown)) {
       if (!shown) hurried(socket, (reason) => refuse(socket, reason));
-      connected(socket);
+      admit(socket);
       return;
     }
     refuse(socket, reasonOf(socket.authorizationError));
@@ -150,7 +170,7 @@ function hurried(socket: TLSSocket, refuse: (reason: string) => void): void {
 }
 
 /** Also of those who never say a word, an address may have only so many. */
-function limited({ limits, metrics, log }: ListeningOptions): (socket: Socket) => void {
+function limited({ limits, metrics }: ListeningOptions, warn: Warn): (socket: Socket) => void {
   const open = new Map<string, number>();
   const count = (address: string, difference: 1 | -1): number => {
     const connections = (open.get(address) ?? 0) + difference;
@@ -163,8 +183,35 @@ function limited({ limits, metrics, log }: ListeningOptions): (socket: Socket) =
     socket.once('close', () => count(address, -1));
     if (count(address, 1) <= limits.connectionsPerAddress) return;
     metrics.refusedStreams.inc({ reason: 'too much' });
-    log.warn({ address }, 'refused a connection to xDS: this address has too many open');
+    warn(address, 'refused a connection to xDS: this address has too many open');
     socket.destroy();
+  };
+}
+
+/** The connection is ended by whoever reads HTTP/2; it is for us to say so. */
+function garbage({ metrics, tls }: ListeningOptions, warn: Warn, address: string | undefined) {
+  const expected = tls ? 'in TLS' : 'without TLS';
+  return ({ code, message }: NodeJS.ErrnoException) => {
+    if (!brokenProtocol.has(code)) return;
+    metrics.refusedStreams.inc({ reason: 'protocol' });
+    const advice = `it must be the HTTP/2 of gRPC, ${expected}: see what connects from there`;
+    warn(address, `ended a connection to xDS for what was sent on it: ${advice}`, message);
+  };
+}
+
+function seldom({ clock, log }: ListeningOptions): Warn {
+  /** When it was said; the oldest first. */
+  const said = new Map<string, number>();
+  return (address, message, reason) => {
+    const now = clock.now();
+    for (const [known, at] of said) {
+      if (now - at < warnedAgainMs) break;
+      said.delete(known);
+    }
+    const key = `${address ?? ''} ${message}`;
+    if (said.has(key) || said.size >= warnedAtMost) return;
+    said.set(key, now);
+    log.warn({ address, reason }, message);
   };
 }
 

@@ -100,11 +100,12 @@ const afterItsClusters =
 /** Not while any of these that the client holds, or is being sent, names it. */
 const whenUnreferenced =
   (from: readonly ResourceKind[], to: 'clusters' | 'secrets'): Condition =>
-  ({ subscriptions }) => {
+  ({ subscriptions, resources }) => {
     const named = new Set<string>();
     let anyUnknown = false;
     for (const kind of from) {
       const subscription = subscriptions.get(kind);
+      anyUnknown ||= subscription?.mayHoldMore(resources[kind]) === true;
       const inFlight = subscription?.inFlight?.values() ?? [];
       for (const resource of [...(subscription?.held.values() ?? []), ...inFlight]) {
         if (!resource) continue;

@@ -6,7 +6,7 @@
 import type { Latest } from '../latest.js';
 import type { Audience } from '../snapshot/audience.js';
 import { isIn, withoutRefused, type FormOfKind } from '../snapshot/refused.js';
-import { earlierForm, type Resource, type Snapshot } from '../snapshot/snapshot.js';
+import { earlierForms, type Resource, type Snapshot } from '../snapshot/snapshot.js';
 import type { Verdict } from './refusals.js';
 
 type Wanted = Pick<Latest<Snapshot | undefined>, 'value' | 'subscribe'>;
@@ -56,10 +56,14 @@ class Published implements Wanted {
     return published.resources[form.kind].has(form.name) ? 'last good kept' : 'left out';
   }
 
-  /** What was wanted before this very form, which nobody connected need have taken. */
-  before(form: FormOfKind): Resource | undefined {
+  /** What was wanted before this form, newest first, whether or not anybody has taken it. */
+  before({ kind, name, version }: FormOfKind): readonly Resource[] {
     const wanted = this.wanted.value;
-    return wanted && isIn(wanted, form) ? earlierForm(wanted, form.kind, form.name) : undefined;
+    const present = wanted?.resources[kind].get(name);
+    if (!wanted || !present) return [];
+    const forms = [present, ...earlierForms(wanted, kind, name)];
+    const place = forms.findIndex((each) => each.version === version);
+    return place < 0 ? [] : forms.slice(place + 1);
   }
 }
 

@@ -53,10 +53,10 @@ interface Entry {
 }
 
 /**
- * What was published before a form. It stands in where nobody who is connected holds a good one:
- * whoever does may be connected to another replica.
+ * What was to be sent before a form, newest first. It stands in where nobody who is connected
+ * holds a good one: whoever does may be connected to another replica.
  */
-type Before = (audience: Audience, form: FormOfKind) => Resource | undefined;
+type Before = (audience: Audience, form: FormOfKind) => readonly Resource[];
 
 /** So that nobody can fill the memory; far more than ever are refused at once. */
 const mostEntries = 1_000;
@@ -72,7 +72,7 @@ export class Refusals {
 
   constructor(
     kept: readonly Verdict[] = [],
-    private readonly before: Before = () => undefined,
+    private readonly before: Before = () => [],
   ) {
     for (const verdict of kept)
       this.#entries.set(keyOf(verdict.audience, verdict.kind, verdict), {
@@ -125,7 +125,7 @@ export class Refusals {
     if (ofTheMachine.test(complaint.message)) return;
     const { kind, resource } = complaint;
     const { role } = witness.identity;
-    const earlier = this.#earlier(role, { kind, ...resource });
+    const earlier = this.before(role, { kind, ...resource });
     let good: Resource | undefined;
     let isHeldUnknown = false;
     const key = keyOf(role, kind, resource);
@@ -137,11 +137,14 @@ export class Refusals {
       const held = node.holding(kind, resource.name);
       if (held?.version === resource.version) return;
       if (!held) continue;
-      // A client that comes back with it tells no more than its version.
-      if (isUnknown(held)) isHeldUnknown ||= held.version !== earlier?.version;
-      else if (!good || node === witness) good = held;
+      // Of what a client comes back with it tells no more than the version.
+      const known = isUnknown(held)
+        ? earlier.find(({ version }) => version === held.version)
+        : held;
+      if (!known) isHeldUnknown = true;
+      else if (!good || node === witness) good = known;
     }
-    good ??= earlier;
+    good ??= earlier.find((form) => !this.#isConvicted(role, kind, form));
     // To leave it out would take it from those who hold a form that nobody here can send again.
     if (isHeldUnknown && !good) return;
     const entry: Entry = before ?? {
@@ -174,19 +177,15 @@ export class Refusals {
     this.#judge(news);
   }
 
-  /** What was convicted as well is no good form, and what stood in for it may be. */
-  #earlier(role: Audience, form: FormOfKind): Resource | undefined {
-    const earlier = this.before(role, form);
-    const known = earlier && this.#entries.get(keyOf(role, form.kind, earlier));
-    const good = known?.convicted ? known.verdict.good : earlier;
-    return good?.version === form.version ? undefined : good;
-  }
-
   /** All that is convicted, with everybody who said so. */
   get verdicts(): readonly Verdict[] {
     return [...this.#entries.values()]
       .filter(({ convicted }) => convicted)
       .map(({ verdict }) => verdict);
+  }
+
+  #isConvicted(role: Audience, kind: ResourceKind, form: Form): boolean {
+    return this.#entries.get(keyOf(role, kind, form))?.convicted === true;
   }
 
   /** Credibility grows with what a node holds, so that those not convicted are looked at again. */

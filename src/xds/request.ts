@@ -83,7 +83,10 @@ function parsed(variant: Variant, bytes: Buffer): Request {
     };
   } catch (error) {
     if (error instanceof InvalidRequest) throw error;
-    throw new InvalidRequest(`this is no ${message}: ${reasonOf(error)}`);
+    throw new InvalidRequest(
+      `this is no ${message}, which is what this stream takes: ${reasonOf(error)}. Look whether ` +
+        'it is an Envoy that opened it, with the api_type of `mcpx bootstrap`',
+    );
   }
 }
 

@@ -17,10 +17,12 @@ import type { KeptRefusals } from './kept_refusals.js';
 import { defaultLimits, type Limits } from './limits.js';
 import { addReceivers, peerOf, type Receiver } from './receivers.js';
 import { listen, type TlsMaterial } from './listening.js';
+import { NameBudget } from './name_budget.js';
 import { Nodes } from './nodes.js';
 import { sharedNumbering } from './response.js';
 import type { Ending, Sink } from './stream.js';
 import { Turns } from './turns.js';
+import { Sockets } from './sockets.js';
 import { Streams } from './streams.js';
 import type { Variant } from './subscription.js';
 
@@ -65,13 +67,17 @@ export async function startXdsServer(options: XdsOptions): Promise<Outcome<XdsSe
   const { metrics, clock, log, identity = 'any' } = options;
   const audiences = new Audiences(convictions.publishedTo);
   const shared = { limits, nodes, metrics, clock, log, audiences, identity };
-  const streams = new Streams({ ...shared, numbered: sharedNumbering(), turns: new Turns() });
+  const names = new NameBudget(limits);
+  const numbered = sharedNumbering();
+  const streams = new Streams({ ...shared, names, numbered, turns: new Turns() });
+  const sockets = new Sockets();
+  const carried = { streams, sockets, graceMs: limits.connectionGraceMs };
   const { StreamAggregatedResources, DeltaAggregatedResources } = discoveryService();
   server.addService(
     { whole: raw(StreamAggregatedResources.path), delta: raw(DeltaAggregatedResources.path) },
     {
-      whole: (call: Call) => carry(call, 'state of the world', streams),
-      delta: (call: Call) => carry(call, 'incremental', streams),
+      whole: (call: Call) => carry(call, 'state of the world', carried),
+      delta: (call: Call) => carry(call, 'incremental', carried),
     },
   );
   const { receivers = [] } = options;
@@ -79,9 +85,10 @@ export async function startXdsServer(options: XdsOptions): Promise<Outcome<XdsSe
   const injector = server.createConnectionInjector(ServerCredentials.createInsecure());
   // Without a certificate one may make the calls that are for anybody, where streams ask for one.
   const strangers = identity !== 'any' && receivers.some(({ from }) => from === 'anybody');
-  const listening = await listen({ ...options, strangers, limits }, (socket) =>
-    injector.injectConnection(socket),
-  );
+  const listening = await listen({ ...options, strangers, limits }, (socket) => {
+    sockets.keep(socket);
+    injector.injectConnection(socket);
+  });
   if (!listening.ok) {
     streams.drain(0);
     server.forceShutdown();
@@ -131,20 +138,33 @@ const codes: Readonly<Record<Ending['because'], status>> = {
   stopping: status.UNAVAILABLE,
 };
 
-function carry(call: Call, variant: Variant, streams: Streams): void {
+interface Carried {
+  readonly streams: Streams;
+  readonly sockets: Sockets;
+  readonly graceMs: number;
+}
+
+function carry(call: Call, variant: Variant, { streams, sockets, graceMs }: Carried): void {
+  const address = call.getPeer();
+  const cut = () => sockets.cut(address);
   const sink: Sink = {
-    address: call.getPeer(),
+    address,
     peer: peerOf(call),
     variant,
-    write: (bytes) => void call.write(bytes),
-    end: ({ because, reason }) =>
-      void call.emit('error', { code: codes[because], details: reason }),
+    write: (bytes, taken) => void call.write(bytes, taken),
+    end: ({ because, reason }) => {
+      call.emit('error', { code: codes[because], details: reason });
+      // The end stands behind what was written; whoever reads nothing would never come to it.
+      const grace = setTimeout(cut, graceMs).unref();
+      call.once('close', () => clearTimeout(grace));
+    },
+    cut,
   };
-  const closed = streams.open(sink, (stream) => {
-    call.on('data', (bytes: Buffer) => stream.receive(bytes));
-    call.on('end', () => call.end());
-  });
-  for (const event of ['end', 'error', 'cancelled', 'close']) call.on(event, closed);
+  const stream = streams.open(sink);
+  call.on('data', (bytes: Buffer) => stream.receive(bytes));
+  call.on('end', () => call.end());
+  for (const event of ['end', 'error']) call.on(event, () => stream.left());
+  for (const event of ['cancelled', 'close']) call.on(event, () => stream.gone());
 }
 
 async function shutdown(server: Server, deadlineMs: number): Promise<void> {

@@ -17,11 +17,13 @@ import { Delivery, type Numbering } from './delivery.js';
 import { Holdings } from './holdings.js';
 import { objection, type IdentityPolicy, type Peer } from './identity.js';
 import type { Limits } from './limits.js';
+import type { NameBudget, NameShare } from './name_budget.js';
 import type { ConnectedNode, Nodes } from './nodes.js';
 import { identityOf, InvalidRequest, readRequest, type Refusal, type Request } from './request.js';
 import { Repetitions } from './repetitions.js';
 import { encodeResponse } from './response.js';
 import type { Turns } from './turns.js';
+import { Unread } from './unread.js';
 import type { Answer, Variant } from './subscription.js';
 
 /** Why a stream is ended by us. */
@@ -42,8 +44,11 @@ export interface Sink {
   /** Whoever the client's certificate names; undefined without TLS. */
   readonly peer: Peer | undefined;
   readonly variant: Variant;
-  write(bytes: Buffer): void;
+  /** `taken`: called when it has left for the client. */
+  write(bytes: Buffer, taken: () => void): void;
   end(ending: Ending): void;
+  /** Ends its whole connection: what was written and not taken goes with it. */
+  cut(): void;
 }
 
 /** What all streams share. */
@@ -52,6 +57,7 @@ export interface StreamContext {
   readonly identity: IdentityPolicy;
   readonly numbered: Numbering;
   readonly turns: Turns;
+  readonly names: NameBudget;
   readonly limits: Limits;
   readonly nodes: Nodes;
   readonly metrics: Metrics;
@@ -71,6 +77,9 @@ export class Stream {
   #flushing: NodeJS.Immediate | undefined;
   readonly #openedAt: number;
   readonly #complaints = new Repetitions();
+  readonly #unread = new Unread();
+  readonly #names: NameShare;
+  #askedForUnknown = false;
 
   constructor(
     private readonly sink: Sink,
@@ -79,6 +88,7 @@ export class Stream {
     private readonly joined: () => void,
   ) {
     this.#openedAt = context.clock.now();
+    this.#names = context.names.shareOf(sink.address);
   }
 
   receive(bytes: Buffer): void {
@@ -107,11 +117,7 @@ export class Stream {
   inspect(): void {
     const { clock, limits, metrics, log } = this.context;
     const since = clock.now() - limits.answerMs;
-    if (!this.#session) {
-      const reason = `no request came within ${limits.answerMs} ms: the first says who you are`;
-      if (this.#openedAt <= since) this.end({ because: 'invalid', reason });
-      return;
-    }
+    if (!this.#session) return;
     const refusal = this.#refusalOf(this.#session.node.identity.role);
     if (refusal) {
       this.end({ because: refusal.because, reason: refusal.message });
@@ -144,6 +150,7 @@ export class Stream {
     this.#open = false;
     if (this.#flushing) clearImmediate(this.#flushing);
     this.context.turns.leave(this);
+    this.#names.end();
     if (!this.#session) return;
     const { node } = this.#session;
     this.context.log.info(this.#who(), 'an Envoy has left');
@@ -157,29 +164,51 @@ export class Stream {
     const session = this.#session ?? this.#begin(request);
     const { id, role } = session.node.identity;
     if (request.node?.id && request.node.id !== id)
-      throw new InvalidRequest(`this stream is of node "${id}", not of "${request.node.id}"`);
+      throw new InvalidRequest(
+        `this stream is of node "${id}", not of "${request.node.id.slice(0, 64)}": every Envoy ` +
+          'opens a stream of its own, and keeps the node.id of its first request on it',
+      );
     const { kind } = request;
     if (!kind) {
-      const type = request.typeUrl.slice(0, 200);
-      this.context.log.debug({ ...this.#who(), type }, 'asked for an unknown type');
+      this.#noteUnknown(request.typeUrl.slice(0, 200));
       return;
     }
-    const { namesPerSubscription: most } = this.context.limits;
-    const held = 'held' in request.wish ? request.wish.held.size : 0;
-    if (!session.delivery.subscription(kind))
+    const known = session.delivery.subscription(kind);
+    const bytesBefore = known?.nameBytes ?? 0;
+    if (!known)
       this.context.nodes.refusals.returning(role, kind, () => broughtBy(request.wish, kind));
     const answer = session.delivery.receive(kind, request.wish, request.verdict);
-    const named = session.delivery.subscription(kind)?.named ?? 0;
-    if (Math.max(held, named) > most)
-      throw new InvalidRequest(
-        `a subscription may have ${most} names, and this one of ${kind} has more`,
-        'too much',
-      );
+    const { named = 0, nameBytes = 0 } = session.delivery.subscription(kind) ?? {};
+    this.#limitNames(request, named, nameBytes - bytesBefore);
     this.#record(session, kind, { answer, complaint: request.complaint });
     this.#flushing ??= setImmediate(() => {
       this.#flushing = undefined;
       this.context.turns.add(this);
     });
+  }
+
+  #limitNames({ kind, wish }: Request, named: number, bytes: number): void {
+    const { namesPerSubscription: most } = this.context.limits;
+    const held = 'held' in wish ? wish.held.size : 0;
+    if (Math.max(held, named) > most)
+      throw new InvalidRequest(
+        `a subscription may have ${most} names, and this one of ${kind} has more: if they are ` +
+          'all of services, raise xds.limits.namesPerSubscription',
+        'too much',
+      );
+    const complaint = this.#names.change(bytes);
+    if (complaint !== undefined) throw new InvalidRequest(complaint, 'too much');
+  }
+
+  /** Other types are served on the same stream; of this one it gets nothing, for ever. */
+  #noteUnknown(type: string): void {
+    this.context.metrics.unknownTypes.inc();
+    this.context.log[this.#askedForUnknown ? 'debug' : 'warn'](
+      { ...this.#who(), type },
+      'an Envoy asks for a type that is not served here and waits for it in vain: give what ' +
+        'asks for it another config source, or take it out of its bootstrap',
+    );
+    this.#askedForUnknown = true;
   }
 
   /** The first request says who the client is. */
@@ -215,19 +244,30 @@ export class Stream {
   }
 
   #flush({ delivery, holdings, node }: Session): number {
-    const { metrics, clock } = this.context;
+    const { metrics, clock, limits } = this.context;
     let written = 0;
     for (const response of delivery.responses()) {
+      if (this.#unread.of(response.kind) >= limits.unreadPerType) return this.#endUnread(written);
       holdings.sent(response, clock.now());
       metrics.responses.inc({ type: response.kind });
       const bytes = encodeResponse(response);
       written += bytes.length;
-      this.sink.write(bytes);
+      this.sink.write(bytes, this.#unread.sent(response.kind));
       node.touch();
     }
     const { quiet } = delivery;
     if (holdings.lag(!quiet, clock.now())) node.touch();
     if (quiet) this.joined();
+    return written;
+  }
+
+  /** Whoever answers what it has not read would have everything wait here for it. */
+  #endUnread(written: number): number {
+    const reason =
+      'it acknowledges responses that it has not read, and reads none: an Envoy never does, so ' +
+      'look who has this address';
+    this.end({ because: 'too much', reason });
+    this.sink.cut();
     return written;
   }
 

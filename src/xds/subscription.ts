@@ -6,7 +6,8 @@
  */
 import { PersistentMap } from '../persistent_map.js';
 import type { Resource, ResourceKind, ResourceSet } from '../snapshot/snapshot.js';
-import { inStep, namesAlike, sharedNames } from './in_step.js';
+import { inStep } from './in_step.js';
+import { bytesOf, each, everything, Names } from './names.js';
 
 /** Does a response say what changed, or (of clusters and listeners) all there is? */
 export type Variant = 'incremental' | 'state of the world';
@@ -33,10 +34,8 @@ export type Answer =
   | { readonly kind: 'acknowledged' | 'refused'; readonly content: Content }
   | { readonly kind: 'stale' };
 
-const everything = '*';
 const nothingHeld: Wish['held'] = new Map();
 const noResources: ResourceSet = PersistentMap.of();
-const noNames: PersistentMap<true> = PersistentMap.of();
 
 /** Envoy asks for all clusters and all listeners by naming none; other types are asked by name. */
 const wildcardByDefault: ReadonlySet<ResourceKind> = new Set(['cluster', 'listener']);
@@ -49,9 +48,11 @@ export class Subscription {
   /** The client holds what we do not know, and would delete what a whole response leaves out. */
   #holdsUnknown = false;
   #lastNonce: string | undefined;
-  #names = noNames;
+  readonly #names = new Names();
   /** What the client has acknowledged. */
   #held = noResources;
+  /** What it takes to remember what was brought along, until that is what all hold. */
+  #broughtBytes = 0;
   /** Of those, the ones brought along with a content that was not known here. */
   readonly #unknown = new Set<string>();
   /** Names whose state at the client may differ from the snapshot. */
@@ -79,6 +80,12 @@ export class Subscription {
   /** Must a response bring everything, because it replaces what nobody here knows? */
   get allOrNothing(): boolean {
     return this.whole && this.#holdsUnknown;
+  }
+
+  /** May it hold what nobody here knows, until a response to come has replaced that? */
+  mayHoldMore(present: ResourceSet): boolean {
+    if (!this.#holdsUnknown) return false;
+    return this.#wildcard || [...this.#names.all()].some((name) => present.has(name));
   }
 
   /** All that the client holds once it has taken `content`. */
@@ -127,6 +134,11 @@ export class Subscription {
     return this.#names.size;
   }
 
+  /** What it takes to remember what only this client speaks of. */
+  get nameBytes(): number {
+    return this.#names.bytes + this.#broughtBytes;
+  }
+
   wants(name: string): boolean {
     return this.#wildcard || this.#names.has(name);
   }
@@ -148,7 +160,7 @@ export class Subscription {
       wanted.delete(everything) ||
       (names.length === 0 && !this.#everNamed && wildcardByDefault.has(this.kind));
     const subscribe = [...wanted].filter((name) => !this.#names.has(name));
-    const unsubscribe = [...this.#names.keys()].filter((name) => !wanted.has(name));
+    const unsubscribe = [...this.#names.all()].filter((name) => !wanted.has(name));
     if (takesAll && !this.#wildcard) subscribe.push(everything);
     if (!takesAll && this.#wildcard) unsubscribe.push(everything);
     this.#everNamed ||= names.length > 0;
@@ -162,21 +174,18 @@ export class Subscription {
     const held = first ? wish.held : nothingHeld;
     if (first && wish.subscribe.length === 0 && wildcardByDefault.has(this.kind))
       this.#subscribeAll(held, present);
-    if (wish.subscribe.length > 0) this.#name(wish.subscribe);
+    if (wish.subscribe.length > 0) this.#names.add(wish.subscribe);
     for (const name of wish.subscribe)
       if (name === everything) this.#subscribeAll(held, present);
       else if (!held.has(name)) this.#insistByClient(name);
     if (held.size > 0) this.#takeOver(held, present);
-    for (const name of wish.unsubscribe) this.#unsubscribe(name);
+    if (wish.unsubscribe.length > 0) this.#unsubscribe(wish.unsubscribe);
   }
 
   /** These resources are not what they were; called once for every change of the snapshot. */
   notice(names: readonly string[], present: ResourceSet): void {
-    for (const name of names) {
-      if (!this.wants(name)) continue;
-      this.#due.add(name);
-      this.#recognise(name, present);
-    }
+    for (const name of names) if (this.wants(name)) this.#due.add(name);
+    if (this.#unknown.size > 0) this.#recognise(names, present);
   }
 
   /** Send it again after what it belongs to, which the client now prepares anew. */
@@ -241,9 +250,10 @@ export class Subscription {
     this.#holdsUnknown = false;
     for (const name of this.#unknown.size > 0 ? content.keys() : []) this.#unknown.delete(name);
     const unwanted = this.#wildcard ? [] : [...content.keys()].filter((name) => !this.wants(name));
-    if (present && unwanted.length === 0 && this.#hasCaughtUp(content, present))
+    if (present && unwanted.length === 0 && this.#hasCaughtUp(content, present)) {
       this.#held = present;
-    else if (unwanted.length === 0) this.#held = this.after(content);
+      this.#broughtBytes = 0;
+    } else if (unwanted.length === 0) this.#held = this.after(content);
     else this.#held = this.#held.with([...content].filter(([name]) => this.wants(name)));
     if (this.#refused.size > 0 || this.#partOf.size > 0) this.#mend(content);
     return { kind: 'acknowledged', content };
@@ -302,43 +312,37 @@ export class Subscription {
     for (const name of present?.keys() ?? []) if (!held.has(name)) this.#insistByClient(name);
   }
 
-  #name(names: readonly string[]): void {
-    const next = inStep(this.#names, names, () => this.#names.with(named(names)));
-    this.#names = sharedNames(next);
-  }
-
   #insistByClient(name: string): void {
     this.#refused.delete(name);
     this.#due.add(name);
     this.#insisted.add(name);
   }
 
-  #unsubscribe(name: string): void {
-    if (name === everything) {
+  /** All at once, here and below: one by one each would copy a map. */
+  #unsubscribe(unsubscribe: readonly string[]): void {
+    const removed = this.#names.remove(unsubscribe);
+    const leavesAll = unsubscribe.includes(everything);
+    if (leavesAll) {
       this.#wildcard = false;
       this.#replyOwed = false;
-      for (const known of [...this.#held.keys(), ...this.#due])
-        if (!this.#names.has(known)) this.#forget(known);
-    } else if (this.#names.has(name)) {
-      this.#names = this.#names.with([[name, undefined]]);
+      const known = [...this.#held.keys(), ...this.#due].filter((name) => !this.#names.has(name));
+      this.#forget([...removed, ...known]);
+    } else if (!this.#wildcard) this.#forget(removed);
+    else if (this.variant === 'incremental')
       // Under the wildcard the client must hear whether it still has it.
-      if (!this.#wildcard) this.#forget(name);
-      else if (this.variant === 'incremental') this.#insistByClient(name);
-    }
+      for (const name of removed) this.#insistByClient(name);
   }
 
-  #forget(name: string): void {
-    this.#held = this.#held.with([[name, undefined]]);
-    this.#unknown.delete(name);
-    this.#due.delete(name);
-    this.#insisted.delete(name);
-    this.#refused.delete(name);
-    this.#partOf.delete(name);
+  #forget(names: readonly string[]): void {
+    if (names.length > 0) this.#held = this.#held.with(each(names, undefined));
+    if (this.#held.size === 0) this.#broughtBytes = 0;
+    for (const known of [this.#unknown, this.#due, this.#insisted, this.#refused, this.#partOf])
+      for (const name of names) known.delete(name);
   }
 
   /** What the client held on an earlier stream, perhaps with another replica. */
   #takeOver(held: Wish['held'], present: ResourceSet | undefined): void {
-    const wantsAll = present && (this.#wildcard || namesAlike(this.#names, present));
+    const wantsAll = present && (this.#wildcard || this.#names.areThoseOf(present));
     const all = wantsAll === true && present.size === held.size;
     if (all && [...held].every(([name, version]) => present.get(name)?.version === version)) {
       this.#held = present;
@@ -347,6 +351,7 @@ export class Subscription {
     const taken: [string, Resource][] = [];
     for (const [name, version] of held) {
       if (!this.wants(name)) continue;
+      this.#broughtBytes += bytesOf(name) + bytesOf(version);
       const resource = present?.get(name);
       if (resource?.version === version) taken.push([name, resource]);
       else {
@@ -359,13 +364,15 @@ export class Subscription {
   }
 
   /** What the client brought along becomes known once its version is found. */
-  #recognise(name: string, present: ResourceSet): void {
-    if (!this.#unknown.has(name)) return;
-    const resource = present.get(name);
-    const held = this.#held.get(name);
-    if (held && !isUnknown(held)) this.#unknown.delete(name);
-    else if (resource && held?.version === resource.version)
-      this.#held = this.#held.with([[name, resource]]);
+  #recognise(names: readonly string[], present: ResourceSet): void {
+    const found = names.flatMap((name): Resource[] => {
+      const [resource, held] = [present.get(name), this.#held.get(name)];
+      if (held && !isUnknown(held)) this.#unknown.delete(name);
+      return this.#unknown.has(name) && resource && resource.version === held?.version
+        ? [resource]
+        : [];
+    });
+    this.#held = this.#held.with(found.map((resource) => [resource.name, resource]));
   }
 
   /** Has the client been told this state? What is in flight counts as told. */
@@ -379,10 +386,6 @@ export class Subscription {
   #goesUntold(name: string, present: ResourceSet): boolean {
     return this.variant === 'state of the world' && !this.whole && !present.has(name);
   }
-}
-
-function* named(subscribe: readonly string[]): Generator<[string, true]> {
-  for (const name of subscribe) if (name !== everything) yield [name, true];
 }
 
 const unknownBytes = Buffer.alloc(0);

@@ -1,11 +1,13 @@
 /** Rollouts with everything real: two replicas on Consul, Envoy, and servers of two versions. */
 import { expect } from 'chai';
 import type { Client } from '@modelcontextprotocol/client';
+import { heldToken } from '../../src/admin_client/local_token.js';
 import { rolloutHistory, rolloutStatus } from '../../src/admin/rollout_schemas.js';
 import { callText, connectAgent, postCall } from './parts/agent.js';
 import { startConsul, type RealConsul } from './parts/consul.js';
 import { underLoad } from './parts/load.js';
-import { eventually } from './parts/mcpx.js';
+import { eventually, startMcpx, type Mcpx } from './parts/mcpx.js';
+import { register } from './parts/registering.js';
 import { startReplicas, type Fleet, type Replica } from './parts/replicas.js';
 import { startServer, stopServers, type ReferenceOptions } from './parts/servers.js';
 
@@ -149,6 +151,28 @@ describe('a rollout', function () {
     await served('quotes', old);
   });
 
+  for (const [how, changes, why] of [
+    ['fails', { faulty: true }, 'tool'],
+    ['hangs', { hangs: true }, 'timeout'],
+  ] as const)
+    it(`canary: ${how} every tool call of a legacy session, is 100 % failed`, async () => {
+      const service = `legacy-${how}`;
+      await twoVersions(service, { era: 'legacy' }, changes);
+      await done(`${service}/rollout`, { ...quick, from: old, every: '10m' });
+      // Each says hello and lists the tools before its call, and that works well.
+      while ((await statusOf(service)).open) {
+        const agent = await connectAgent(`${fleet.gateway}/mcp/${service}`, 'legacy');
+        await agent.listTools();
+        const impatient = { timeout: 300 };
+        await agent.callTool({ name: 'whoami' }, impatient).catch(() => undefined);
+        await agent.close();
+      }
+      const { events } = (await statusOf(service)).rollout;
+      expect(events.at(-1)?.why).to.match(
+        new RegExp(`100 % of \\d+ calls .* failed \\(${why} \\d+\\)`),
+      );
+    });
+
   it('canary: goes on when every control plane is killed in the middle', async () => {
     await twoVersions('ledger');
     await done('ledger/rollout', { ...quick, from: old });
@@ -197,6 +221,54 @@ describe('a rollout', function () {
       await done('policy/rollout/finish', {});
       await comesTo('policy', 'finished');
       await served('policy', fresh);
+    });
+  });
+});
+
+describe('a rollout of versions that Envoy checks, in servers that guard their Host', () => {
+  let mcpx: Mcpx;
+  before(async () => {
+    mcpx = await startMcpx();
+  });
+  after(async () => {
+    await mcpx.stop();
+    await stopServers();
+  });
+
+  it('serves the staged version at its own path, and to whom a rule matches', async () => {
+    for (const version of [old, fresh]) {
+      const { url } = await startServer({ name: 'claims', era: 'modern', answer: version });
+      await register(mcpx, { name: 'claims', version, url });
+    }
+    const order = async (path: string, body: object) => {
+      const answer = await fetch(`${mcpx.admin}/v1/services/claims/${path}`, {
+        method: 'POST',
+        headers: {
+          'content-type': 'application/json',
+          authorization: `Bearer ${await heldToken(mcpx.data, 'cli')}`,
+        },
+        body: JSON.stringify(body),
+      });
+      if (!answer.ok) throw new Error(await answer.text());
+    };
+    const whoami = async (path: string, headers: Record<string, string> = {}) => {
+      const answer = await postCall(`${mcpx.gateway}/mcp/${path}`, 'whoami', headers);
+      return /"text":"([^"]*)"/.exec(await answer.text())?.[1];
+    };
+    await eventually('it is staged', async () => {
+      await order('rollout', { kind: 'bluegreen', from: old, to: fresh });
+      return true;
+    });
+    await eventually('it is reached', async () => (await whoami(`claims@${fresh}`)) === fresh);
+    expect(await whoami('claims')).to.equal(old);
+    await order('rollout/abort', {});
+    const match = [{ header: 'x-team', value: 'qa' }];
+    await eventually('callers are matched', async () => {
+      await order('rollout', { ...quick, from: old, steps: [1, 100], every: '10m', match });
+      return true;
+    });
+    await eventually('they are served', async () => {
+      return (await whoami('claims', { 'x-team': 'qa' })) === fresh;
     });
   });
 });

@@ -1,9 +1,7 @@
-/** What Envoy makes of a rollout: shares, sessions, the new version by its name, outcomes. */
+/** What Envoy makes of a rollout: shares, sessions, the new version by its name, copies. */
 import { expect } from 'chai';
-import { readCallLine, type CallEntry } from '../../src/call_log.js';
 import type { Catalogue, ProbeResult } from '../../src/fleet/fleet.js';
 import type { Phase, Rollout } from '../../src/fleet/rollout.js';
-import { failureKinds } from '../../src/rollout/judge.js';
 import { callLogReceiver } from '../../src/signals/export.js';
 import { CallSignals } from '../../src/signals/signals.js';
 import { ensureEnvoyVersion, pinnedEnvoy } from '../../src/up/envoy_binary.js';
@@ -42,16 +40,11 @@ describe('a rollout in a real Envoy', () => {
   let fresh: VersionServers;
   let edge: Edge;
   let signals: CallSignals;
-  const told: CallEntry[] = [];
   before(async () => {
     [old, fresh] = await Promise.all([startVersion('1.0.0', 1), startVersion('2.0.0', 3)]);
     signals = new CallSignals({ now: () => Date.now() });
     const binary = process.env['ENVOY_BIN'] || (await ensureEnvoyVersion(pinnedEnvoy, process.env));
-    const record = (lines: readonly string[]) => {
-      told.push(...lines.flatMap((line) => readCallLine(line) ?? []));
-      signals.record(lines);
-    };
-    const receivers = [callLogReceiver({ record })];
+    const receivers = [callLogReceiver(signals)];
     edge = await startEdge({ binary, variant: 'incremental', receivers });
     edge.fleet.subscribe((fleet) => signals.follow(fleet));
   });
@@ -177,70 +170,6 @@ describe('a rollout in a real Envoy', () => {
   const apart = (service: string, fields: Partial<Rollout> = {}): Promise<void> =>
     show(rolloutIn('staged', { service, ...fields }));
 
-  for (const [service, version, path] of [
-    ['blue', '1.0.0', 'blue'],
-    ['green', '2.0.0', 'green@2.0.0'],
-  ] as const)
-    it(`tells every outcome of ${version}, in JSON and in SSE`, async () => {
-      await apart(service);
-      const outcomes = ['well', ...failureKinds];
-      for (const form of ['json', 'sse'])
-        for (const tool of outcomes)
-          await (await postCall(url(path), tool, { 'x-answer': form })).text();
-      const counted = () => signals.of(service, version, 0);
-      await eventually('all calls are told', () => counted()?.calls === 2 * outcomes.length);
-      expect(counted()?.failures).to.deep.equal({ http: 2, rpc: 2, tool: 2, reset: 2, timeout: 2 });
-      // Of 500 ms, by Envoy's timer, which may be some early.
-      const slow = counted()?.latency.filter(({ upTo }) => upTo > 400) ?? [];
-      expect(slow.reduce((sum, { calls }) => sum + calls, 0)).to.equal(2);
-    });
-
-  it('says nothing of an agent that left', async () => {
-    await apart('left');
-    const leaving = AbortSignal.timeout(100);
-    await fetch(url('left'), {
-      ...{ method: 'POST', signal: leaving, headers: { 'content-type': 'application/json' } },
-      body: JSON.stringify({ jsonrpc: '2.0', id: 1, method: 'timeout' }),
-    }).catch(() => undefined);
-    await answered(url('left'));
-    const counted = () => signals.of('left', '1.0.0', 0);
-    await eventually('the call that stayed is told', () => counted()?.calls === 1);
-    expect(counted()?.failures.reset).to.equal(0);
-  });
-
-  it('is told of a share of the calls when there are many, and of as many failures', async () => {
-    await apart('busy');
-    const tools = ['tool', 'reset', ...Array<string>(6).fill('well')];
-    const drawn = () => told.filter((each) => each.cluster === 'busy' && Number(each.share) < 1);
-    // How many are many is for Envoy to say, who draws above a rate.
-    while (drawn().length < 100) {
-      let left = 16 * tools.length;
-      const caller = async () => {
-        while (left-- > 0)
-          await (await postCall(url('busy'), tools[left % tools.length] ?? '')).text();
-      };
-      await Promise.all(Array.from({ length: 16 }, caller));
-    }
-    const counted = () => signals.of('busy', '1.0.0', 0);
-    const calls = () => counted()?.calls ?? 0;
-    const { tool = 0, reset = 0 } = counted()?.failures ?? {};
-    for (const [kind, failed] of Object.entries({ tool, reset })) {
-      const odds = probabilityOf(failed, calls(), 1 / tools.length);
-      expect(odds, `${kind} ${failed} of ${calls()}`).to.be.greaterThan(1e-6);
-    }
-  });
-
-  it('is told of calls only, not of what listens', async () => {
-    await apart('listening');
-    const { status } = await fetch(url('listening'), { method: 'GET' });
-    expect(status, 'it failed, too').to.equal(504);
-    await postCall(url('listening'), 'tool', { 'mcp-method': 'subscriptions/listen' });
-    await answered(url('listening'));
-    const ofIt = () => told.filter(({ cluster }) => cluster === 'listening');
-    await eventually('the call is told', () => ofIt().length > 0);
-    expect(ofIt().map(({ outcome }) => outcome ?? 'well')).to.deep.equal(['well']);
-  });
-
   it('copies a share of the calls that change nothing, and judges the copies', async () => {
     await apart('mirrored', { mirror: 50 });
     const to = url('mirrored');
@@ -300,49 +229,4 @@ describe('a rollout in a real Envoy', () => {
     expect(failures).to.deep.equal([]);
     expect(done).to.be.greaterThan(100);
   });
-
-  const bodies: readonly (readonly [string, string, string, string])[] = [
-    ['spaces and lines', 'tool', 'json', '{ "result" :\n { "isError" :\n true } }'],
-    ['an error of many fields', 'rpc', 'json', '{"id":1,"error":{"data":[{}],"code":-1}}'],
-    ['the words in a text', 'well', 'json', '{"result":{"content":"\\"isError\\":true"}}'],
-    ['the words deeper', 'well', 'json', '{"result":{"a":{"isError":true,"error":{}}}}'],
-    ['an error that is null', 'well', 'json', '{"error":null,"result":{"isError":false}}'],
-    ['a batch', 'tool', 'json', '[{"result":{}},{"result":{"isError":true}}]'],
-    ['a long answer', 'tool', 'json', `{"result":{"a":"${'x'.repeat(2e5)}","isError":true}}`],
-    ['a long text first', 'rpc', 'json', `{"a":"${'x'.repeat(5e4)}","error":{"code":1}}`],
-    [
-      'an event of several lines',
-      'tool',
-      'sse',
-      'data: {"result":{\r\ndata: "isError":true}}\r\n\r\n',
-    ],
-    ['an event with a name', 'rpc', 'sse', 'event: message\ndata: {"error":{"code":1}}\n\n'],
-    ['a notification', 'well', 'sse', 'data: {"params":{"error":{},"isError":true}}\n\n'],
-  ];
-  for (const pieces of ['whole', 'byte by byte'] as const)
-    it(`reads answers as they are, ${pieces}`, async () => {
-      const cases = bodies
-        .filter(([, , , body]) => pieces === 'whole' || body.length < 1_000)
-        .map((each, index) => [`body-${pieces.length}-${index}`, ...each] as const);
-      // One service a body, so that what is told of it is told of nothing else.
-      edge.register(
-        cases.flatMap(([name]) => old.registrations.map((each) => ({ ...each, name }))),
-        {
-          rollouts: cases.map(([service]) => ({ current: canaryAt(1, { service }), earlier: [] })),
-        },
-      );
-      await edge.settled();
-      for (const [service, what, , form, body] of cases) {
-        const tool = `raw ${Buffer.from(body).toString('base64')}`;
-        const headers = { 'x-answer': form, 'accept-encoding': 'gzip', 'x-pieces': pieces };
-        const answer = await postCall(url(service), tool, { ...headers, 'mcp-name': 'raw' });
-        expect(await answer.text(), what).to.equal(body);
-      }
-      for (const [service, what, expected] of cases) {
-        const counted = () => signals.of(service, '1.0.0', 0);
-        await eventually(`${what} is told`, () => counted()?.calls === 1);
-        const failures = failureKinds.filter((kind) => (counted()?.failures[kind] ?? 0) > 0);
-        expect(failures[0] ?? 'well', what).to.equal(expected);
-      }
-    });
 });

@@ -2,6 +2,7 @@ import { connect as connectSocket, createServer, type AddressInfo, type Socket }
 import { once } from 'node:events';
 import { status } from '@grpc/grpc-js';
 import { expect } from 'chai';
+import { pino } from 'pino';
 import { assignment, edsCluster } from '../unit/snapshot/messages.js';
 import { envoyNode, RawClient, summary, WireClient } from './client.js';
 import { startStage, valueOf, type Stage } from './stage.js';
@@ -116,24 +117,54 @@ describe('a client that takes too much, or says too little', () => {
     expect((await client.ended).code).to.equal(status.INVALID_ARGUMENT);
   });
 
-  it('says nothing at all', async () => {
-    stage = await startStage({ limits: { answerMs: 40 } });
+  it('says nothing at all: its stream is ended', async () => {
+    stage = await startStage({ limits: { firstRequestMs: 40 } });
     const client = stage.keep(new RawClient(stage.server.port, 'incremental'));
     const { code, details } = await client.ended;
     expect(code).to.equal(status.INVALID_ARGUMENT);
     expect(details).to.contain('no request came');
   });
 
-  it('talks no HTTP/2', async () => {
+  const preface = Buffer.from('PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n');
+  const noise = Buffer.alloc(5_000, 0xff);
+  for (const [what, bytes] of [
+    ['talks no HTTP/2', Buffer.from('GET / HTTP/1.1\r\nhost: here\r\n\r\n'.repeat(10))],
+    ['sends garbage', noise],
+    ['begins as HTTP/2 does, and goes on with garbage', Buffer.concat([preface, noise])],
+  ] as const)
+    it(`${what}: it is counted each time, and warned of once in a while`, async () => {
+      let now = 0;
+      const warnings: unknown[] = [];
+      const write = (line: string) => void warnings.push(JSON.parse(line));
+      stage = await startStage({
+        ...{ log: pino({ level: 'warn' }, { write }), clock: { now: () => now } },
+      });
+      const other = stage.connect();
+      await heldBy(other);
+      for (const [at, count, lines] of [
+        [0, 1, 1],
+        [1_000, 2, 1],
+        [60_000, 3, 2],
+      ] as const) {
+        now = at;
+        await ended(stage.server.port, bytes);
+        expect(await valueOf(stage.metrics, refusedStreams('protocol'))).to.equal(count);
+        expect(warnings).to.have.length(lines);
+      }
+      expect(warnings[0])
+        .to.include({ address: '127.0.0.1' })
+        .and.to.have.property('msg')
+        .that.includes('it must be the HTTP/2 of gRPC, without TLS');
+      await otherHears(other);
+    });
+
+  it('just goes, in the middle of a word: that is no garbage', async () => {
     stage = await startStage();
-    const other = stage.connect();
-    await heldBy(other);
     const socket = connectSocket(stage.server.port, '127.0.0.1');
-    socket.on('error', () => undefined);
-    socket.write('GET / HTTP/1.1\r\nhost: here\r\n\r\n'.repeat(10));
+    socket.end(preface.subarray(0, 8));
     socket.resume();
     await once(socket, 'close');
-    await otherHears(other);
+    expect(await valueOf(stage.metrics, refusedStreams('protocol'))).to.equal(0);
   });
 
   for (const [what, stop] of [
@@ -251,6 +282,15 @@ describe('a client that takes too much, or says too little', () => {
     expect(stage.server.nodes.streamsOf({ role: 'edge', id: 'edge-1' })).to.equal(0);
   });
 });
+
+/** Sends this, and waits until the server has ended the connection. */
+async function ended(port: number, bytes: Buffer): Promise<void> {
+  const socket = connectSocket(port, '127.0.0.1');
+  socket.on('error', () => undefined);
+  socket.write(bytes);
+  socket.resume();
+  await once(socket, 'close');
+}
 
 /** Resolves once so many of them have. */
 async function atLeast(count: number, promises: readonly Promise<unknown>[]): Promise<void> {

@@ -98,6 +98,35 @@ describe('what a client costs that takes, or gives, no end', () => {
     expect(await grownBy(changes)).to.be.lessThan(most);
   });
 
+  it('reads nothing and acknowledges by guessing: it alone is ended (point 31)', async () => {
+    const client = stage.connect({ 'grpc.use_local_subchannel_pool': 1 });
+    client.begin('cluster', {}, 'hostile');
+    const { nonce = '' } = await client.next();
+    client.stopReading();
+    const before = bytesInUse();
+    const refused = () =>
+      valueOf(stage.metrics, 'mcpx_xds_refused_streams_total{reason="too much"}');
+    const nonces = [nonce];
+    // A response is 16 KiB, and few of them fill the windows of a connection.
+    while (nonces.length < 500 && (await refused()) === 0) {
+      for (const guess of nonces) client.ask('cluster', { response_nonce: guess });
+      nonces.push((parseInt(nonces.at(-1)!, 36) + 1).toString(36));
+      client.ask('cluster', { resource_names_subscribe: ['*'] });
+      await new Promise((resolve) => setImmediate(resolve));
+    }
+    expect(await refused()).to.equal(1);
+    await stage.nodesAre(() => stage.server.nodes.list().every(({ id }) => id === 'good'));
+    await changes(10);
+    expect(bytesInUse() - before).to.be.lessThan(most);
+  });
+
+  it('takes a thousand responses one by one: none of them counts as unread', async () => {
+    const sent = () => valueOf(stage.metrics, 'mcpx_xds_responses_total{type="cluster"}');
+    const before = await sent();
+    await changes(1_000);
+    expect((await sent()) - before).to.equal(1_000);
+  });
+
   it('asks for ever other names that do not exist: each set goes with the next', async () => {
     const client = stage.connect();
     client.begin('endpoint', {}, 'hostile');

@@ -4,85 +4,13 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Writable } from 'node:stream';
-import { isDeepStrictEqual } from 'node:util';
 import { pino } from 'pino';
 import { silentLog } from '../../src/log.js';
-import type { EncodedResources } from '../../src/snapshot/snapshot.js';
 import { keptRefusals } from '../../src/xds/kept_refusals.js';
-import { assignment, edsCluster, routes, secret } from '../unit/snapshot/messages.js';
-import { envoyNode, WireClient } from './client.js';
+import { edsCluster, secret } from '../unit/snapshot/messages.js';
+import { envoyNode } from './client.js';
+import { badMark, fleet, PickyEnvoy } from './picky_envoy.js';
 import { startStage, valueOf, type Stage } from './stage.js';
-
-/** The fleet of this test: clusters by a mark each, so that a mark is a form. */
-const fleet = (marks: Readonly<Record<string, number>>): Partial<EncodedResources> => ({
-  cluster: Object.entries(marks).map(([name, mark]) => edsCluster(name, mark)),
-  endpoint: Object.keys(marks).map((name) => assignment(name)),
-  route: [routes('gateway', [':x-target'])],
-});
-
-const badMark = 66;
-
-/**
- * Follows the clusters as an Envoy does that cannot take those with the bad
- * mark: a response with one of them is refused as a whole.
- */
-class PickyEnvoy {
-  /** Cluster → mark, as it holds them. */
-  readonly held = new Map<string, number>();
-  refusals = 0;
-  /** It reads and says nothing for now. */
-  #thinking: { readonly over: Promise<void>; readonly end: () => void } | undefined;
-
-  constructor(
-    private readonly client: WireClient,
-    readonly id: string,
-    private readonly dislikes = (mark: number): boolean => mark === badMark,
-  ) {}
-
-  think(): void {
-    let end = () => {};
-    const over = new Promise<void>((resolve) => (end = resolve));
-    this.#thinking = { over, end };
-  }
-
-  answer(): void {
-    this.#thinking?.end();
-    this.#thinking = undefined;
-  }
-
-  leave(): void {
-    this.client.close();
-  }
-
-  start(): this {
-    this.client.begin('cluster', {}, this.id);
-    void this.#follow();
-    return this;
-  }
-
-  async #follow(): Promise<never> {
-    for (;;) {
-      const response = await this.client.next();
-      await this.#thinking?.over;
-      const clusters = (response.resources ?? []).map(({ name = '', resource }) => {
-        const { connect_timeout } = resource as unknown as { connect_timeout: { seconds: number } };
-        return [name, connect_timeout.seconds - 1] as const;
-      });
-      if (clusters.some(([, mark]) => this.dislikes(mark))) {
-        this.refusals += 1;
-        this.client.refuse(response, 'no such extension');
-        continue;
-      }
-      for (const [name, mark] of clusters) this.held.set(name, mark);
-      for (const name of response.removed_resources ?? []) this.held.delete(name);
-      this.client.acknowledge(response);
-    }
-  }
-
-  get all(): Readonly<Record<string, number>> {
-    return Object.fromEntries(this.held);
-  }
-}
 
 describe('a form that is refused', () => {
   let stage: Stage;
@@ -310,63 +238,6 @@ describe('a form that is refused', () => {
     const response = await newer.next();
     const versions = (response.resources ?? []).map(({ version }) => version);
     expect(versions).to.include(stage.edge.value?.resources.cluster.get('a')?.version);
-  });
-});
-
-describe('a form that is refused, at two replicas that are told the same', () => {
-  let replicas: readonly [Stage, Stage];
-
-  const envoy = (replica: Stage, id: string) => new PickyEnvoy(replica.connect(), id).start();
-  const publish = (marks: Readonly<Record<string, number>>) =>
-    replicas.forEach((replica) => replica.publish(fleet(marks)));
-  const holds = async (replica: Stage, one: PickyEnvoy, marks: Readonly<Record<string, number>>) =>
-    replica.nodesAre(() => isDeepStrictEqual(sorted(one.all), marks));
-  const sorted = (marks: Readonly<Record<string, number>>) =>
-    Object.fromEntries(Object.entries(marks).sort());
-  const versionOf = (replica: Stage, name: string) =>
-    replica.edge.value?.resources.cluster.get(name)?.version ?? '';
-
-  beforeEach(async () => {
-    replicas = [await startStage(), await startStage()];
-    publish({ a: 1, b: 1 });
-  });
-  afterEach(async () => Promise.all(replicas.map((replica) => replica.stop())));
-
-  it('keeps its last good form at both, and is gone once it is mended (points 28, 29)', async () => {
-    const [here, there] = replicas;
-    const first = envoy(here, 'edge-1');
-    await holds(here, first, { a: 1, b: 1 });
-    publish({ a: badMark, b: 2, c: 1 });
-    await holds(here, first, { a: 1, b: 2, c: 1 });
-    const fresh = envoy(there, 'edge-2');
-    await holds(there, fresh, { a: 1, b: 2, c: 1 });
-    expect(fresh.refusals, 'it told this replica too').to.be.greaterThan(0);
-    const next = envoy(there, 'edge-3');
-    await holds(there, next, { a: 1, b: 2, c: 1 });
-    expect(next.refusals).to.equal(0);
-    publish({ a: 2, b: 2, c: 1 });
-    for (const each of [fresh, next]) await holds(there, each, { a: 2, b: 2, c: 1 });
-    await holds(here, first, { a: 2, b: 2, c: 1 });
-    expect(there.server.nodes.problems()).to.be.empty;
-  });
-
-  it('takes nothing from an Envoy that comes over with the last good form', async () => {
-    const [, there] = replicas;
-    const good = { a: versionOf(there, 'a'), b: versionOf(there, 'b') };
-    publish({ a: badMark, b: 1 });
-    const back = there.connect();
-    back.begin('cluster', { node: envoyNode('edge-1'), initial_resource_versions: good });
-    const response = await back.next();
-    expect(response.resources?.map(({ name }) => name)).to.deep.equal(['a']);
-    back.refuse(response, 'no such extension');
-    const fresh = envoy(there, 'edge-2');
-    await holds(there, fresh, { a: 1, b: 1 });
-    expect(fresh.refusals, 'it was asked').to.equal(0);
-    publish({ a: 2, b: 1 });
-    const mended = await back.next();
-    expect(mended.removed_resources ?? []).to.be.empty;
-    expect(mended.resources?.map(({ version }) => version)).to.deep.equal([versionOf(there, 'a')]);
-    await holds(there, fresh, { a: 2, b: 1 });
   });
 });
 

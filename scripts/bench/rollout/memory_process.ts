@@ -56,6 +56,7 @@ const loop = new Rollouts({
   ...{ fleet: pipeline.fleet, hearing: pipeline.hearing, write: 'file', settings: config },
   ...{ registries: new Map([['file', registry]]), lagging: () => [], clock, log },
   signals: (...asked) => signals.of(...asked),
+  counts: (...asked) => signals.countsOf(...asked),
 });
 
 // As far back as signals are kept, in slices as fine as they are then.

@@ -153,7 +153,7 @@ function growth(all: readonly RegisteringFigures[]): Goal[] {
   });
 }
 
-/** Whoever stops reading, never acknowledges or refuses everything delays no other. */
+/** Whoever reads, answers or asks as nobody should delays no other. */
 function amongHostile({ services, clients, without, with: among }: HostileFigures): Goal {
   return {
     text: 'one change, p99 to the others, a tenth hostile to none',

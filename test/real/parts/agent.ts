@@ -46,9 +46,10 @@ export async function postCall(
   url: string,
   tool: string,
   headers: Record<string, string> = {},
+  signal?: AbortSignal,
 ): Promise<Response> {
   return fetch(url, {
-    method: 'POST',
+    ...{ method: 'POST', signal: signal ?? null },
     headers: {
       'content-type': 'application/json',
       accept: 'application/json, text/event-stream',

@@ -4,7 +4,7 @@
  * `both`: both, legacy with sessions);
  * NAME; ANSWER, given by `whoami`; MCP_PATH; TOOLS: how many numbered tools more;
  * STATUS: answer every POST with this HTTP status instead; FAULTY: `whoami`
- * answers with `isError`; TTL_MS: how long its lists may be believed.
+ * answers with `isError`; HANGS: it never answers; TTL_MS: how long its lists may be believed.
  */
 import { randomUUID } from 'node:crypto';
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
@@ -20,6 +20,7 @@ const answer = process.env['ANSWER'] ?? NAME;
 const numbered = Number(process.env['TOOLS'] ?? 0);
 const failing = Number(process.env['STATUS'] ?? 0);
 const faulty = Boolean(process.env['FAULTY']);
+const hanging = Boolean(process.env['HANGS']);
 const hints = cacheHints(Number(process.env['TTL_MS'] ?? 0));
 
 function makeServer(): McpServer {
@@ -30,7 +31,10 @@ function makeServer(): McpServer {
   server.registerTool(
     'whoami',
     { description: 'The name of this server.', inputSchema: z.object({}) },
-    () => ({ ...text(answer), ...(faulty && { isError: true }) }),
+    async () => {
+      if (hanging) await new Promise(() => undefined);
+      return { ...text(answer), ...(faulty && { isError: true }) };
+    },
   );
   server.registerTool(
     'count',

@@ -24,6 +24,8 @@ export interface ReferenceOptions {
   readonly answer?: string;
   /** Whether `whoami` answers with `isError`. */
   readonly faulty?: boolean;
+  /** Whether `whoami` never answers. */
+  readonly hangs?: boolean;
   /** How long its lists may be believed; modern only. */
   readonly ttlMs?: number;
 }
@@ -43,6 +45,7 @@ export async function startServer(options: ReferenceOptions = {}): Promise<Refer
       STATUS: String(status),
       ANSWER: options.answer ?? name,
       FAULTY: options.faulty === true ? '1' : '',
+      HANGS: options.hangs === true ? '1' : '',
       TTL_MS: String(options.ttlMs ?? 0),
     },
     stdio: ['ignore', 'pipe', 'inherit'],

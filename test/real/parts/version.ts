@@ -70,17 +70,19 @@ async function answer(
   const say = (status: number, message: object) => {
     const asked = String(request.headers['x-answer'] ?? 'json');
     const whole = JSON.stringify({ jsonrpc: '2.0', id: 1, ...message });
-    const kind = asked === 'sse' ? 'text/event-stream' : 'application/json';
+    const kind = asked === 'json' ? 'application/json' : 'text/event-stream';
     response.writeHead(status, { 'content-type': kind, 'mcp-session-id': `s${port}` });
     // A notification in front that names what the scan looks for.
     const note = JSON.stringify({ jsonrpc: '2.0', method: 'n', params: { isError: true } });
-    response.end(asked === 'sse' ? `data: ${note}\n\ndata: ${whole}\n\n` : whole);
+    if (asked === 'endless') response.write(`data: ${whole}\n\n`);
+    else response.end(asked === 'sse' ? `data: ${note}\n\ndata: ${whole}\n\n` : whole);
   };
   const acts: Readonly<Record<string, () => void>> = {
     rpc: () => say(200, { error: { code: -32000, message: 'no' } }),
     tool: () => say(200, { result: { content, isError: true } }),
     http: () => say(500, { result: { content } }),
     reset: () => request.socket.destroy(),
+    hang: () => response.writeHead(200, { 'content-type': 'text/event-stream' }).flushHeaders(),
     timeout: () => setTimeout(() => say(200, { result: { content } }), timeoutMs * 3).unref(),
   };
   if (tool.startsWith('raw ')) {

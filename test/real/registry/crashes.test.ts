@@ -48,7 +48,8 @@ class ControlPlane {
         write: registry.source,
       },
       ...{ registries: new Map([[registry.source, writing]]), settings: anySettings() },
-      ...{ lagging: () => [], signals: () => undefined, log: silentLog },
+      ...{ lagging: () => [], signals: () => undefined, counts: () => undefined },
+      log: silentLog,
       clock: { now: () => 1_000_000 },
     });
   }

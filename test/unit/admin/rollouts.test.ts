@@ -164,13 +164,22 @@ describe('rollouts by REST', () => {
     expect((await start({ acceptBreaking: true })).status).to.equal(201);
   });
 
-  const wrong: Readonly<Record<string, [object, string]>> = {
+  const wrong: Readonly<Record<string, [object, string | RegExp]>> = {
     'steps that do not rise': [{ steps: [50, 5] }, 'Steps rise'],
     'a step above 100': [{ steps: [500] }, 'steps[0] must be a whole number from 1 to 100'],
     'a time that is none': [{ every: 'soon' }, 'every must be a duration such as 30s'],
     'a drain that is no time': [{ drain: 10 }, 'drain must be a duration such as 0s, 10m or 1h'],
     'no version': [{ to: undefined }, 'to must be a version'],
     'a field nobody knows': [{ stepz: [1] }, 'did you mean steps?'],
+    'a field nobody knows, and asks no more than that': [{ too: '1' }, /did you mean to\?($|[^.])/],
+    'a rule by session': [
+      { match: [{ header: 'Mcp-Session-Id', value: 'x' }] },
+      'match[0].header must be a header that the first call of a session has',
+    ],
+    'a rule by what the gateway takes off': [
+      { match: [{ header: 'x-mcpx-cluster', value: 'x' }] },
+      'match[0].header must be a header that the first call',
+    ],
     'steps of a bluegreen': [{ kind: 'bluegreen' }, 'steps belongs to a canary'],
     'a rule without a value': [{ match: [{ header: 'x-team' }] }, 'match[0].value'],
     'a rule by a secret': [
@@ -183,8 +192,26 @@ describe('rollouts by REST', () => {
     it(`refuse ${what}`, async () => {
       const { status: code, json } = await start(changes);
       expect(code).to.equal(400);
-      expect(json.detail).to.contain(words);
+      if (typeof words === 'string') expect(json.detail).to.contain(words);
+      else expect(json.detail).to.match(words);
     });
+
+  it('refuse a rule by certificate where agents show none', async () => {
+    const { status: code, json } = await start({ match: [{ principal: 'spiffe://mcpx/qa' }] });
+    expect(code).to.equal(409);
+    expect(json.detail).to.contain('gateway.tls.clients');
+  });
+
+  it('warn of a version that nobody checks, as long as it is to serve', async () => {
+    const { instances, ...service } = twoVersions();
+    const unchecked = instances.map((each) => ({ ...each, unchecked: true as const }));
+    await serve({ ...service, instances: unchecked });
+    for (const { json } of [await start(), await move('pause'), await move('promote')])
+      expect(json).to.have.nested.property('warnings[0]').that.contains('nobody checks 2.0.0');
+    expect((await move('rollback')).json['warnings']).to.deep.equal([]);
+    await serve(twoVersions());
+    expect((await start()).json['warnings']).to.deep.equal([]);
+  });
 
   it('refuse a version that is not there, and a service that is not', async () => {
     const { status: code, json } = await start({ to: '9.0.0' });

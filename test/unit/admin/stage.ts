@@ -181,6 +181,10 @@ export function stateOf(services: readonly Service[] = []): Stage {
     ...{ fleet, hearing, registries, write: 'file', settings: anySettings(), log: silentLog },
     lagging: () => [],
     signals: (_, version) => signalsNow.get(version),
+    counts: (_, version, times) => {
+      const felt = signalsNow.get(version);
+      return felt && times.map(() => felt);
+    },
     clock: { now: () => Date.UTC(2026, 0, 2, 3, 4, 5) },
   });
   steering.push(rollouts);

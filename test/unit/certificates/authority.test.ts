@@ -272,7 +272,7 @@ describe('the authority', () => {
       expect(refused).to.equal('refused');
     });
 
-    it('shows itself under a root that nodes know, until they could learn of the new one', async () => {
+    it('shows itself under a root that nodes know, until they know the new one', async () => {
       const clock = new StandingClock();
       const authority = await authorityWith({ clock, beat: clock.beat });
       const [old = ''] = authority.list().map(({ certificate }) => certificate);

@@ -60,7 +60,7 @@ describe('mcpx ca', () => {
     expect(out).to.match(/signs from \d{4}-\S+Z on\.$/);
     const now = await mcpx(['ca', 'rotate', '--now'], { env });
     expect(now.out).to.match(/ retiring .*\n.* signing /);
-    expect(now.out).to.contain('The new root signs now');
+    expect(now.out).to.contain('The new root signs for workloads now');
     const json = await mcpx(['ca', 'rotate', '--json'], { env });
     expect(JSON.parse(json.out)).to.have.nested.property('roots[2].state', 'next');
   });

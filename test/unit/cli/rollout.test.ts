@@ -1,6 +1,6 @@
 import { expect } from 'chai';
 import { folded } from '../../../src/cli/terminal.js';
-import { catalogueOf } from '../fleet/registered.js';
+import { catalogueOf, readingOf } from '../fleet/registered.js';
 import { nodeOf, startOn, stateOf, stopAll } from '../admin/stage.js';
 import { felt, twoVersions } from '../rollouts/stage.js';
 import { mcpx } from './stage.js';
@@ -38,7 +38,13 @@ describe('mcpx canary, bluegreen, rollback and history', () => {
     expect((await begin()).out).to.contain(dry.out);
   });
 
+  const reading = () => {
+    const looks = readingOf('look');
+    state.fleet.set({ services: [twoVersions({ '1.0.0': looks, '2.0.0': looks })] });
+  };
+
   it('start: hands on every flag, in the units of the API', async () => {
+    reading();
     const limits = '--max-error-rate 2% --max-p99 +30% --min-calls 50';
     const reach = '--match header:x-team=qa --match header:x-mode=try=1 --mirror 10%';
     const own = '--drain 30s --why ready';
@@ -155,6 +161,29 @@ describe('mcpx canary, bluegreen, rollback and history', () => {
     expect(out).to.match(/2\.0\.0 +200 +0\.5 % +1 +[\d.]+ ms/);
     expect(out).to.contain('judge  good: 0.5 % of 200 calls');
     expect(out).to.contain('next   waits: The step has 1 min to go.');
+  });
+
+  it('start --mirror: plan, status and history say that copies come before any share', async () => {
+    reading();
+    const { out } = await run('canary start claims --to 2.0.0 --steps 5 --mirror 10%');
+    expect(out).to.match(/\nthen +0 \(copies only\) → 5 → 100 %, each for 10 min at least\n/);
+    expect(out).to.match(/\n2\.0\.0 +50 % → 0 %/);
+    state.signalsNow.set('1.0.0', felt(2_000)).set('2.0.0', felt(7));
+    const status = (await run('canary status claims')).out;
+    expect(status).to.contain('steps  [0 copies only] ─ 5 ─ 100 %');
+    expect(status).to.contain('had 7 of the 100 calls').and.contain('At 0 % it gets copies only');
+    expect(status.match(/had 7 of the 100 calls/g)).to.have.lengthOf(1);
+    await run('canary abort claims');
+    const [, ended, begun] = (await run('history claims')).out.split('\n');
+    expect(begun).to.match(/canary start .* running +0 %: copies only/);
+    expect(ended).to.match(/canary abort .* aborted +0 % *$/);
+  });
+
+  it('start: warns of a version that nobody checks', async () => {
+    const { instances, ...service } = twoVersions();
+    const unchecked = instances.map((each) => ({ ...each, unchecked: true as const }));
+    state.fleet.set({ services: [{ ...service, instances: unchecked }] });
+    expect((await begin()).out).to.match(/\nwarning +nobody checks 2\.0\.0: /);
   });
 
   it('status: is drawn again on a terminal until it has ended, and says why it did', async () => {

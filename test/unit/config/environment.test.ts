@@ -47,7 +47,7 @@ const everything = {
     ...{ host: '10.0.0.4', port: 3 },
     limits: {
       ...{ streamsPerNode: 10, streamsPerAddress: 11, connectionsPerAddress: 12 },
-      ...{ namesPerSubscription: 13, admittedPerSecond: 14 },
+      ...{ namesPerSubscription: 13, nameBytesPerAddress: 15, admittedPerSecond: 14 },
     },
   },
   filter: {

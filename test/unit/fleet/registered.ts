@@ -87,6 +87,12 @@ export function catalogueOf(...tools: readonly string[]): Catalogue {
   };
 }
 
+/** The same of a server whose tools say that they change nothing. */
+export const readingOf = (...tools: readonly string[]): Catalogue => ({
+  ...catalogueOf(),
+  tools: tools.map((name) => ({ name, annotations: { readOnlyHint: true } })),
+});
+
 /** Services that answered the probe with these tools. */
 export function offering(services: Readonly<Record<string, readonly string[]>>): ProbeReport {
   const results = Object.entries(services).map(

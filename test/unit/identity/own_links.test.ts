@@ -19,8 +19,6 @@ describe('own links', () => {
     const ageMs = links.xds.limits.connectionAgeMs! * 1.1;
     const life = { notBefore: 0, expiresAt: hour };
     expect(lateAt(life, 'builtin') + ageMs).to.be.at.most(0.75 * hour);
-    expect(0.4 * hour + ageMs, 'opened before it was renewed').to.be.below(
-      lateAt(life, 'builtin'),
-    );
+    expect(0.4 * hour + ageMs, 'opened before it was renewed').to.be.below(lateAt(life, 'builtin'));
   });
 });

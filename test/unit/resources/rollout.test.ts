@@ -64,6 +64,22 @@ describe('a rollout', () => {
     expect(same('endpoint')).to.equal(false);
   });
 
+  it('at 0 % is out of reach of sessions, as a staged one is, until it was sent some', () => {
+    const earlier = [rolloutIn('promoted', { from: '0.9.0', to: '1.0.0' })];
+    const shown = (current: Rollout) => {
+      const rollout = { source: 'file' as const, document: { current, earlier } };
+      const { endpoint } = renderEdge(fleetOf({ ...plain, rollout }), settings);
+      return endpoint.map(({ bytes }) => bytes.toString('base64'));
+    };
+    const copied = { steps: [0, 5, 100], events: [] };
+    const staged = shown(rolloutIn('staged', { events: [] }));
+    for (const phase of ['running', 'paused'] as const)
+      expect(shown(rolloutIn(phase, copied)), phase).to.deep.equal(staged);
+    const [event] = rolloutIn('running').events;
+    const had = { ...copied, events: [{ ...event!, share: 5 }] };
+    expect(shown(rolloutIn('running', had))).not.to.deep.equal(staged);
+  });
+
   it('watches the calls of its own service only while it is open', () => {
     const isWatched = (service: typeof plain) => {
       const { cluster } = renderEdge(fleetOf(service, other), settings);

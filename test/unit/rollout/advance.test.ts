@@ -212,6 +212,16 @@ describe('a transition that a crash may cut off', () => {
       expect(refusals(document, { what: 'abort', why: 'errors', seen })).to.have.length(1);
   });
 
+  it('gives the first share by the step after the copies, and says what stands before', () => {
+    const plan = { ...canaryPlan, mirror: 10 };
+    const copied = applied(undefined, { what: 'start', plan, why: '' });
+    expect(refusals(copied, actionOf('start')).join()).to.contain('running at 0 % (copies only):');
+    const shared = applied(copied, actionOf('advance', copied));
+    expect([copied, shared].map(({ current }) => shareOfNew(current))).to.deep.equal([0, 5]);
+    const resumed = applied(applied(copied, actionOf('pause')), actionOf('resume'));
+    expect(shareOfNew(resumed.current)).to.equal(0);
+  });
+
   it('takes no step after the last', () => {
     const last = after('start', 'advance', 'advance');
     expect(last.current.step).to.equal(2);

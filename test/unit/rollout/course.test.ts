@@ -22,8 +22,16 @@ describe('the course of a rollout that begins', () => {
     const match = [{ header: 'x-team', value: 'qa' }];
     const course = courseOf(rolloutIn('staged', { match, mirror: 10 }));
     expect(course.slice(2)).to.deep.equal([
-      'whatever its share, for callers with x-team: qa',
-      'gets a copy of 10 % of the read-only calls',
+      'whatever its share, for callers of /mcp/claims with x-team: qa; on /mcp they go by the ' +
+        'shares',
+      'gets a copy of 10 % of the read-only calls of modern clients at /mcp/claims; those on ' +
+        '/mcp are not copied',
     ]);
+  });
+
+  it('says of a step at 0 % that copies are all it brings', () => {
+    expect(courseOf(rolloutIn('running', { steps: [0, 5, 100], mirror: 10 }))[0]).to.equal(
+      '0 (copies only) → 5 → 100 %, each for 10 min at least',
+    );
   });
 });

@@ -87,6 +87,33 @@ describe('a running canary', () => {
     ]);
   });
 
+  it('is not promoted while somebody needs the old version, and says who', () => {
+    const oldIsNeeded = 'bill 1.0.0 depends on claims@^1.';
+    const last = after('start', 'advance', 'advance').current;
+    expect(did({ oldIsNeeded }, last)).to.deep.equal([
+      'wait',
+      'Not promoted, for 1.0.0 would be retired after it. bill 1.0.0 depends on claims@^1.',
+    ]);
+    expect(did({ oldIsNeeded })[0], 'its share may rise').to.equal('advance');
+    expect(did({ oldIsNeeded, verdict: verdict('bad') }, last)[0]).to.equal('abort');
+  });
+
+  it('at 0 % is judged by the copies it gets, and says of what they are made', () => {
+    const copied = rolloutIn('running', { steps: [0, 5, 100], mirror: 10 });
+    const tail =
+      'gets copies only: of 10 % of the read-only calls of modern clients at /mcp/claims.';
+    expect(did({ verdict: verdict('waiting') }, copied)).to.deep.equal([
+      ...['wait', `waiting it is. At 0 % it ${tail}`],
+    ]);
+    expect(did({ verdict: undefined }, copied)[1])
+      .to.contain('no signals')
+      .and.contain(tail);
+    expect(did({}, copied)).to.deep.equal([
+      ...['advance', '10 min at 0 % (copies only). good it is.'],
+    ]);
+    expect(did({ verdict: verdict('bad') }, copied)[0]).to.equal('abort');
+  });
+
   it('does nothing while its registry is not heard', () => {
     const [what] = did({ registryHeard: false, versions: noNew, verdict: verdict('disaster') });
     expect(what).to.equal('wait');
@@ -220,6 +247,8 @@ describe('a rollout that ended', () => {
     expect(found).to.deep.equal([
       ...['wait', '2.0.0 drains: 20 min to go, then its sessions end.'],
     ]);
+    const retires = did({ earlier: [before], now: began + 30 * minute }, { ...promoted });
+    expect(retires[1]).to.contain('has drained for 30 min');
     const gone = { ...after('start', 'promote', 'retire').current, drainMs: 30 * minute };
     expect(did({ earlier: [gone, before] }, promoted)[0]).to.equal('retire');
   });

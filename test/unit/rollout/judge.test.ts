@@ -1,5 +1,6 @@
 import { expect } from 'chai';
-import { judge, type Signals, type Verdict, type Window } from '../../../src/rollout/judge.js';
+import { judge } from '../../../src/rollout/judge.js';
+import type { LaterWindow, Signals, Verdict, Window } from '../../../src/rollout/judge.js';
 import { limits } from './rollouts.js';
 import { healthy, randomOf, Traffic, type Behaviour } from './streams.js';
 
@@ -58,6 +59,9 @@ const signals = (calls: number, failed = 0): Signals => ({
   ],
 });
 const windowOf = (next: Signals, old: Signals = signals(1000, 5)): Window => ({ old, new: next });
+const laterOf = (next: Signals, old: Signals): LaterWindow => ({
+  ...{ old, new: next, seconds: 10, price: 1_000 },
+});
 
 describe('the judge does not cry wolf', () => {
   /** Four steps, looked at 40 times each, as a rollout is every few seconds. */
@@ -124,26 +128,69 @@ describe('the judge finds what is wrong', () => {
 
   for (const errors of [0.3, 0.5, 1])
     for (const share of [0.05, 0.25, 0.5])
-      it(`${errors * 100} % errors at ${share * 100} %, a disaster, within 50 of its calls`, () => {
+      it(`${errors * 100} % errors at ${share * 100} %, a disaster, within 60 of its calls`, () => {
         const trial = { share, next: bad({ errors }), every: 5 / share, looks: 30 };
         const seen = trials(200, 4, trial);
-        expect(caught(seen, 50)).to.be.at.least(0.95);
+        expect(caught(seen, 60)).to.be.at.least(0.95);
         expect(seen.every(({ last }) => last.kind === 'disaster')).to.equal(true);
       }).timeout(60_000);
 
   it('a disaster that only began, after a long time that was good', () => {
     const step = windowOf(signals(10_000, 40), signals(10_000, 10));
     expect(judge(step, limits).kind).to.equal('good');
-    const recent = windowOf(signals(40, 20), signals(40));
-    expect(judge(step, limits, { recent }).kind).to.equal('disaster');
+    const verdict = judge(step, limits, { later: [laterOf(signals(40, 20), signals(760))] });
+    expect(verdict.kind).to.equal('disaster');
+    expect(verdict.why).to.equal(
+      '50 % of 40 calls of the new version failed (tool 20) in the last 10 s, ' +
+        '0 % of 760 of the old one.',
+    );
+  });
+
+  it('a disaster with few calls in the last seconds, in the whole step', () => {
+    const later = [laterOf(signals(5, 0), signals(50))];
+    expect(judge(windowOf(signals(40, 20)), limits, { later }).kind).to.equal('disaster');
+  });
+
+  it('a fault short of a disaster that only began', () => {
+    const step = windowOf(signals(10_000, 60), signals(10_000, 10));
+    const later = [laterOf(signals(600, 48), signals(600, 1))];
+    expect(judge(step, limits, { later }).kind).to.equal('bad');
   });
 });
 
-describe('a disaster with few calls in the last seconds', () => {
-  it('is found in the whole step', () => {
-    const step = windowOf(signals(40, 20));
-    const recent = windowOf(signals(5, 0), signals(50));
-    expect(judge(step, limits, { recent }).kind).to.equal('disaster');
+describe('a window within the step', () => {
+  const step = windowOf(signals(10_000, 60), signals(10_000, 10));
+
+  it('must be as many times surer as it costs', () => {
+    const failing = laterOf(signals(40, 8), signals(760));
+    const kindAt = (price: number) => judge(step, limits, { later: [{ ...failing, price }] }).kind;
+    expect([kindAt(1_000), kindAt(1e12)]).to.deep.equal(['disaster', 'waiting']);
+  });
+
+  it('holds the step when it looks bad, though it is not sure', () => {
+    const verdict = judge(step, limits, { later: [laterOf(signals(20, 4), signals(380))] });
+    expect(verdict.kind).to.equal('waiting');
+    expect(verdict.why).to.include('in the last 10 s');
+    const lucky = laterOf(signals(20, 1), signals(380));
+    expect(judge(step, limits, { later: [lucky] }).kind).to.equal('good');
+  });
+
+  it('in which the old version has no calls by chance blames nothing on the new', () => {
+    const both = windowOf(signals(200, 100), signals(200, 100));
+    const later = [laterOf(signals(12, 12), signals(0))];
+    expect(judge(both, limits, { later }).kind).to.equal('waiting');
+  });
+
+  it('says that both suffer what both began to suffer', () => {
+    const later = [laterOf(signals(40, 20), signals(760, 380))];
+    expect(judge(step, limits, { later }).why).to.include("not the new version's fault alone");
+  });
+
+  it('is compared with the steps before where hardly any call goes to the old version', () => {
+    const alone = windowOf(signals(10_000, 60), signals(0));
+    const later = [laterOf(signals(40, 20), signals(0))];
+    expect(judge(alone, limits, { later, before: signals(1_000, 5) }).kind).to.equal('disaster');
+    expect(judge(alone, limits, { later, before: signals(1_000, 500) }).kind).to.equal('waiting');
   });
 });
 
@@ -226,9 +273,9 @@ describe('the judge waits', () => {
     expect(judge(windowOf(signals(60, 40)), generous).kind).to.equal('disaster');
   });
 
-  it('but not before a disaster: 20 calls are enough, and 19 are not', () => {
-    expect(judge(windowOf(signals(20, 10)), limits).kind).to.equal('disaster');
-    expect(judge(windowOf(signals(19, 19)), limits).kind).to.equal('waiting');
+  it('but not before a disaster: 10 calls are enough, and 9 are not', () => {
+    expect(judge(windowOf(signals(10, 5)), limits).kind).to.equal('disaster');
+    expect(judge(windowOf(signals(9, 9)), limits).kind).to.equal('waiting');
   });
 });
 

@@ -42,6 +42,15 @@ describe('a canary begins', () => {
     expect(applied(undefined, start({ steps: [5, 25] })).current.steps).to.deep.equal([5, 25, 100]);
   });
 
+  it('with copies only as its first step where calls are copied, before any share', () => {
+    const { current } = applied(undefined, start({ steps: [5, 25], mirror: 10 }));
+    expect(current).to.deep.include({ steps: [0, 5, 25, 100], step: 0, mirror: 10 });
+    expect(current.events.map(({ share }) => share)).to.deep.equal([0]);
+    expect(applied(undefined, start({ steps: [100], mirror: 1 })).current.steps).to.deep.equal([
+      ...[0, 100],
+    ]);
+  });
+
   it('from the version that the last rollout left, whatever else is registered', () => {
     const versions = new Map([...bothVersions(), ['3.0.0', facts()]]);
     const shipping = start({ to: '3.0.0' });

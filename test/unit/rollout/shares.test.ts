@@ -41,6 +41,11 @@ describe('the shares of a service', () => {
     expect(shares(second, instance(old), instance(next))).to.deep.equal({ [old]: 50, [next]: 50 });
   });
 
+  it('are none of the new version at a step of 0 %', () => {
+    const copied = rolloutIn('running', { steps: [0, 100] });
+    expect(shares(copied, instance(old), instance(next))).to.deep.equal({ [old]: 100, [next]: 0 });
+  });
+
   it('go by versions, not by how many instances they have', () => {
     const many = [instance(old), instance(old), instance(old), instance(next, { weight: 1000 })];
     expect(shares(rolloutIn('running'), ...many)).to.deep.equal({ [old]: 95, [next]: 5 });

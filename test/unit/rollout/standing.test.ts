@@ -1,5 +1,5 @@
 import { expect } from 'chai';
-import { versionsOf } from '../../../src/rollout/standing.js';
+import { uncheckedWords, versionsOf } from '../../../src/rollout/standing.js';
 import { catalogueOf, registration, serviceOf } from '../fleet/registered.js';
 
 const [old, fresh] = ['1.0.0', '2.0.0'];
@@ -36,5 +36,27 @@ describe('how the versions of a service stand', () => {
       [old, 1],
       [fresh, 2],
     ]);
+  });
+});
+
+describe('a version that nobody checks', () => {
+  const words = (...unchecked: readonly boolean[]) =>
+    uncheckedWords(
+      serviceOf(
+        registration({ version: old }),
+        ...unchecked.map((isSo, at) =>
+          registration({ version: fresh, port: 3001 + at, ...(isSo && { unchecked: true }) }),
+        ),
+      ),
+      fresh,
+    );
+
+  it('is told, with what to do', () => {
+    expect(words(true, true)).to.match(/^nobody checks 2\.0\.0: dead, .* a Check in Consul, or/);
+    expect(words(true, false)).to.match(/^nobody checks 1 of the instances of 2\.0\.0:/);
+  });
+
+  it('is not told of one that is checked', () => {
+    expect(words(false, false)).to.equal(undefined);
   });
 });

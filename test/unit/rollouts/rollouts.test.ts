@@ -1,5 +1,5 @@
 import { expect } from 'chai';
-import { catalogueOf } from '../fleet/registered.js';
+import { catalogueOf, needing, readingOf, serviceOf } from '../fleet/registered.js';
 import { canaryPlan, limits, minute } from '../rollout/rollouts.js';
 import type { Action } from '../../../src/rollout/advance.js';
 import { felt, twoVersions, World } from './stage.js';
@@ -111,6 +111,55 @@ describe('the loop that carries rollouts on', () => {
     expect(world.store.moves).to.deep.equal([
       ...['start', 'advance', 'advance', 'promote', 'retire'],
     ]);
+  });
+
+  it('judges copies before any share, and then moves the endpoints alone', async () => {
+    const reading = readingOf('look');
+    world.services.set([twoVersions({ '1.0.0': reading, '2.0.0': reading })]);
+    const replica = world.replica();
+    const plan = { ...canaryPlan, mirror: 10 };
+    expect(await replica.does({ what: 'start', plan, why: '' })).to.deep.equal([]);
+    const { id, phase, step } = world.store.current;
+    const seen = { id, phase, step };
+    const action: Action = { what: 'advance', why: '', seen };
+    const intent = { service: 'claims', action, who: 'mcpx', acceptBreaking: false };
+    const next = replica.rollouts.proposed(intent);
+    expect(next.ok && next.value.effects).to.deep.equal([
+      { kind: 'endpoint', name: 'claims', change: 'changed' },
+    ]);
+    world.now += canaryPlan.everyMs;
+    world.signals = { '1.0.0': felt(2_000), '2.0.0': felt(99) };
+    await replica.looks();
+    world.signals = well;
+    await replica.looks();
+    const { events } = world.store.current;
+    expect(events.map(({ what, share }) => [what, share])).to.deep.equal([
+      ['start', 0],
+      ['advance', 5],
+    ]);
+  });
+
+  it('promotes nothing while a dependant needs the old version, and writes nothing', async () => {
+    const replica = world.replica();
+    await replica.does(start);
+    world.signals = well;
+    for (const step of [1, 2]) {
+      world.now += canaryPlan.everyMs;
+      await replica.looks();
+      expect(world.store.current.step).to.equal(step);
+    }
+    const [claims] = world.services.value;
+    world.services.set([serviceOf(needing('bill@1.0.0', 'claims@^1')), claims!]);
+    const { writes } = replica.registry;
+    world.now += canaryPlan.everyMs;
+    for (let look = 0; look < 3; look++) await replica.looks();
+    expect(replica.registry.writes).to.equal(writes);
+    const chain = 'bill@1.0.0 → claims@^1 (only 2.0.0)';
+    expect(replica.rollouts.status('claims')?.next.why).to.contain(chain);
+    expect((await replica.does({ what: 'promote', why: '' })).join()).to.contain(chain);
+    world.services.set([serviceOf(needing('bill@1.0.1', 'claims@>=1')), claims!]);
+    await replica.looks();
+    expect(world.store.current.phase).to.equal('promoted');
   });
 
   it('retires the version that lost when it has drained, and lets it be brought back', async () => {

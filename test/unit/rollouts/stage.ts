@@ -165,6 +165,10 @@ export class Replica {
       registries: new Map([['file', registryOf(registry)]]),
       lagging,
       signals: (_, version) => world.signals[version],
+      counts: (_, version, times) => {
+        const felt = world.signals[version];
+        return felt && times.map(() => felt);
+      },
       clock: { now: () => world.now },
     });
   }

@@ -5,6 +5,7 @@ import { emptyFleet, type Fleet } from '../../../src/fleet/fleet.js';
 import type { RolloutDocument } from '../../../src/fleet/rollout.js';
 import { encode, callLogService } from '../../../src/protos.js';
 import { failureKinds, type Signals } from '../../../src/rollout/judge.js';
+import { startsOf } from '../../../src/rollout/windows.js';
 import { callLogReceiver } from '../../../src/signals/export.js';
 import { History } from '../../../src/signals/history.js';
 import { outcomeOf } from '../../../src/signals/outcome.js';
@@ -46,7 +47,10 @@ const seen = (fields: Fields): string => {
 describe('a call in the log', () => {
   const cases: readonly (readonly [string, Fields, string])[] = [
     ['an answer', {}, 'well'],
-    ['a notification that was taken', { status: '202' }, 'well'],
+    ['an answer that was read', { outcome: 'answered' }, 'well'],
+    ['a notification that was taken', { status: '202' }, 'nothing'],
+    ['an answer of the handshake, or a list', { outcome: 'no_call' }, 'nothing'],
+    ['a list that was refused', { status: '500', outcome: 'no_call' }, 'http'],
     ['a refusal by HTTP', { status: '400' }, 'http'],
     ['a server that broke', { status: '500' }, 'http'],
     ['a JSON-RPC error', { outcome: 'rpc_error' }, 'rpc'],
@@ -57,8 +61,15 @@ describe('a call in the log', () => {
     ['a stream broken off in its middle', { flags: 'UPE' }, 'reset'],
     ['a stream broken off after an error', { flags: 'UR', outcome: 'tool_error' }, 'reset'],
     ['no answer in time', { status: '504', flags: 'UT' }, 'timeout'],
-    ['an agent that left', { status: '0', flags: 'DC' }, 'nothing'],
-    ['an agent that left, which broke the rest off', { flags: 'UC,DC' }, 'nothing'],
+    ['an agent that left before the answer began', { status: '0', flags: 'DC' }, 'nothing'],
+    ['an agent that left in the midst of an answer', { flags: 'DC' }, 'timeout'],
+    ['an agent that left a stream of HTTP/2 so', { flags: 'DR' }, 'timeout'],
+    ['an agent that left, which broke the rest off', { flags: 'UC,DC' }, 'timeout'],
+    ['an agent that left when it had its answer', { flags: 'DC', outcome: 'answered' }, 'well'],
+    ['an agent that left when it had an error', { flags: 'DC', outcome: 'tool_error' }, 'tool'],
+    ['an agent that left a refusal', { flags: 'DC', status: '500' }, 'http'],
+    ['an agent that left a notification', { flags: 'DC', status: '202' }, 'nothing'],
+    ['an agent that sent nonsense and left', { flags: 'DPE,DC' }, 'nothing'],
     ['no host at all', { status: '503', flags: 'UH', version: '-' }, 'nothing'],
     ['a limit of ours', { status: '503', flags: 'UO' }, 'nothing'],
     ['an answer that could not be read', { outcome: 'unread' }, 'nothing'],
@@ -197,6 +208,30 @@ describe('the history of a version', () => {
     );
   });
 
+  it('knows exactly what came since each width of its slices after the beginning', () => {
+    fc.assert(
+      fc.property(gaps, fc.nat({ max: 1_000 }), fc.nat(), (pauses, part, chosen) => {
+        const [history, began] = [new History(), 1_700_000_000_000 + part];
+        history.mark(began);
+        let now = began;
+        const times = pauses.map((pause, index) => {
+          now += pause % 20_000;
+          history.record(now, index % 2 === 0 ? 'tool' : undefined, 1);
+          return now;
+        });
+        const starts = startsOf(began, now);
+        const ats = [...starts.map(({ at }) => at), began];
+        const nth = chosen % ats.length;
+        const at = ats[nth] ?? NaN;
+        const later = times.flatMap((time, index) => (time >= at ? [index % 2 === 0] : []));
+        const { calls, failures } = history.countsSince(ats)[nth] ?? {};
+        const hits = later.filter(Boolean).length;
+        expect([calls, failures?.tool, failures?.http]).to.deep.equal([later.length, hits, 0]);
+        expect(history.since(at).calls).to.equal(calls);
+      }),
+    );
+  });
+
   it('forgets what is older than a week', () => {
     const history = new History();
     const week = 7 * 24 * 3_600_000;
@@ -243,6 +278,8 @@ describe('what agents feel of versions', () => {
     const [old, fresh] = ['1.0.0', '2.0.0'].map((version) => signals.of('claims', version, 0));
     expect([old?.calls, failed(old)]).to.deep.equal([1, 0]);
     expect([fresh?.calls, fresh?.failures.tool, fresh?.failures.http]).to.deep.equal([2, 1, 1]);
+    const counts = signals.countsOf('claims', '2.0.0', [0]);
+    expect(counts).to.deep.equal([{ calls: 2, failures: fresh?.failures }]);
   });
 
   it('is no calls, not health, while nobody says anything', () => {

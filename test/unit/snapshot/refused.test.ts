@@ -82,6 +82,17 @@ describe('a snapshot without what is refused', () => {
     expect(names(withoutRefused(wanted, refused), 'cluster')).not.to.include('a');
   });
 
+  it('takes what stood in for a good form that is refused by now', () => {
+    const [older, old] = [before, fleet(() => 2)].map((each) => each.resources.cluster.get('a'));
+    const refused = [
+      formIn(wanted, 'cluster', 'a', old),
+      { ...formIn(wanted, 'cluster', 'a', older), version: old!.version },
+    ];
+    expect(withoutRefused(wanted, refused).resources.cluster.get('a')).to.equal(older);
+    const inCircle = [refused[0]!, { ...refused[1]!, good: wanted.resources.cluster.get('a') }];
+    expect(names(withoutRefused(wanted, inCircle), 'cluster')).not.to.include('a');
+  });
+
   it('does without a good form that leads to what is gone', () => {
     const old = routes('gateway', [':x-target', 'gone']);
     const good = snapshotOf({ route: [old] }).resources.route.get('gateway');

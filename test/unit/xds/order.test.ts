@@ -42,6 +42,21 @@ describe('order', () => {
   for (const variant of ['incremental', 'state of the world'] as const)
     describe(variant, () => keeps(variant));
 
+  it('removes no cluster while the routes of one who comes back are not known (point 20)', () => {
+    const proxy = settled('state of the world');
+    proxy.reconnect();
+    proxy.acknowledge('cluster');
+    // Its routes may name `a` still: they wait for the endpoints.
+    change(proxy, {
+      cluster: [edsCluster('b')],
+      endpoint: [assignment('b')],
+      route: [routes('gateway', ['b'])],
+    });
+    expect([...proxy.held.cluster.keys()]).to.include('a');
+    proxy.settle();
+    expect([...proxy.held.cluster.keys()]).to.deep.equal(['b']);
+  });
+
   it('removes nothing of one who comes back before what it holds is known (point 20)', () => {
     const proxy = settled();
     proxy.waiting.clear();
@@ -116,6 +131,29 @@ function keeps(variant: Variant): void {
     expect(news(proxy)).to.deep.equal(['endpoint +b']);
     proxy.acknowledge('endpoint');
     expect(news(proxy)).to.deep.equal(['route +gateway']);
+  });
+
+  it('keeps a route back that is asked for before its listener was sent (point 19)', () => {
+    const processed = [listener('gateway', 'gateway', { processor: 'a' })];
+    // It leads to no cluster by name, so nothing else keeps it back.
+    const route = [routes('gateway', [':x-mcpx-cluster'])];
+    const proxy = new Proxy(snapshotOf({ ...base, listener: processed, route }), variant);
+    proxy.asked.route.add('gateway');
+    proxy.reconnect();
+    expect(news(proxy)).to.deep.equal(['cluster +a']);
+    proxy.acknowledge('cluster');
+    expect(news(proxy)).to.deep.equal(['endpoint +a']);
+    proxy.acknowledge('endpoint');
+    expect(news(proxy)).to.deep.equal(['listener +gateway', 'route +gateway']);
+  });
+
+  it('takes no route away before the listener that named it is replaced (point 20)', () => {
+    const proxy = settled(variant);
+    change(proxy, { listener: [listener('gateway', 'other')], route: [routes('other', ['a'])] });
+    expect(news(proxy)).to.deep.equal(['listener +gateway']);
+    proxy.settle();
+    expect(news(proxy), 'the old one is asked for no longer').to.deep.equal(['route +other']);
+    expect([...proxy.held.route.keys()]).to.deep.equal(['other']);
   });
 
   it('removes a cluster after the route that named it last was replaced (point 20)', () => {

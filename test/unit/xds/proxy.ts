@@ -278,6 +278,7 @@ export class Proxy {
   }
 }
 
-function perKind<T>(make: () => T): Record<ResourceKind, T> {
-  return { cluster: make(), endpoint: make(), listener: make(), secret: make(), route: make() };
+export function perKind<T>(make: (kind: ResourceKind) => T): Record<ResourceKind, T> {
+  const made = resourceKinds.map((kind) => [kind, make(kind)] as const);
+  return Object.fromEntries(made) as Record<ResourceKind, T>;
 }

@@ -212,21 +212,23 @@ describe('verdicts on what is refused', () => {
       expect(convicted()).to.be.empty;
     });
 
-  describe('where nobody here holds a good form, the one published before stands in', () => {
-    const before = new Map([['v2', good]]);
+  describe('where nobody here holds a good form, an earlier one stands in', () => {
+    const forms = ['v3', 'v2', 'v1'].map((version) => form('claims', version));
+    const [worse] = forms as [Resource];
     const convictedAs = () =>
       refusals.convicted.value.map(({ version, good }) => [version, good?.version]);
-    const holdsUnknown = (node: Node, version: string) =>
+    const bringsBack = (node: Node, version: string) =>
       node.held.set('claims', { ...form('claims', version), bytes: unknown });
 
     beforeEach(() => {
-      refusals = new Refusals([], (_, { version }) => before.get(version));
+      refusals = new Refusals([], (_, { version }) =>
+        forms.slice(forms.findIndex((each) => each.version === version) + 1),
+      );
     });
-    afterEach(() => before.delete('v3'));
 
     it('for an Envoy that starts', () => {
       refuse(one);
-      expect(refusals.convicted.value[0]?.good).to.equal(good);
+      expect(convictedAs()).to.deep.equal([['v2', 'v1']]);
     });
 
     it('and not where one who is connected holds another', () => {
@@ -235,41 +237,39 @@ describe('verdicts on what is refused', () => {
       expect(convictedAs()).to.deep.equal([['v2', 'v0']]);
     });
 
-    for (const [who, version] of [
-      ['the one that refuses', 'v1'],
-      ['the one that refuses', 'v0'],
-    ] as const)
-      it(`so that ${who} may have come back with ${version}`, () => {
-        holdsUnknown(one, version);
+    for (const version of ['v1', 'v0'])
+      it(`also when the one that refuses has come back with ${version}`, () => {
+        bringsBack(one, version);
         refuse(one);
         expect(convictedAs()).to.deep.equal([['v2', 'v1']]);
       });
 
-    it('so that nothing is taken from another that came back, now or later', () => {
-      holdsUnknown(other, 'v1');
+    it('and it is the one that somebody came back with', () => {
+      bringsBack(other, 'v1');
+      refuse(one, worse);
+      expect(convictedAs()).to.deep.equal([['v3', 'v1']]);
+    });
+
+    it('so that whoever comes back later is taken nothing, and the verdict stands', () => {
       refuse(one);
       refusals.returning('edge', 'cluster', () => new Map([['claims', 'v1']]));
       refusals.returning('edge', 'endpoint', () => new Map([['claims', '']]));
       expect(convictedAs()).to.deep.equal([['v2', 'v1']]);
     });
 
-    it('unless it is refused as well: then what stood in for it', () => {
-      before.set('v3', bad);
+    it('and the one before, where that is refused as well', () => {
       refuse(one);
-      refuse(one, form('claims', 'v3'));
+      refuse(one, worse);
       expect(convictedAs()).to.deep.equal([
         ['v2', 'v1'],
         ['v3', 'v1'],
       ]);
     });
 
-    it('and never the refused form itself, which would take it from those that came back', () => {
-      refuse(one);
-      before.set('v1', bad);
-      holdsUnknown(other, 'v0');
+    it('but of the earliest nothing is left that could', () => {
+      bringsBack(other, 'v0');
       refuse(one, good);
-      expect(convictedAs()).to.deep.equal([['v2', 'v1']]);
-      before.delete('v1');
+      expect(convictedAs(), 'it would be taken from the other').to.be.empty;
     });
   });
 

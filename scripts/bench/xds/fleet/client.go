@@ -1,8 +1,10 @@
 package main
 
 import (
+	"fmt"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"google.golang.org/protobuf/encoding/protowire"
 )
@@ -34,6 +36,18 @@ const (
 	stopsReading
 	neverAcknowledges
 	refusesAll
+	asksForOthers
+	opensStreams
+)
+
+var hostileConducts = []conduct{
+	stopsReading, neverAcknowledges, refusesAll, asksForOthers, opensStreams,
+}
+
+// With each change: names that nobody has, in place of those before, and streams that say nothing.
+const (
+	otherNames    = 2000
+	silentStreams = 50
 )
 
 // A client behaves as Envoy does: it takes all clusters, asks for the endpoints of each by
@@ -53,6 +67,10 @@ type client struct {
 	current kind
 	nonce   string
 	added   []string
+	changes bool
+	// Names that nobody has, and which it asks for; see asksForOthers.
+	others []string
+	rounds int
 }
 
 func (client *client) connect() error {
@@ -78,13 +96,23 @@ func (client *client) connect() error {
 		return err
 	}
 	go func() {
-		if err := conn.run(); err != nil && !client.fleet.closing.Load() {
-			client.fleet.fail(client.index, err)
+		err := conn.run()
+		for err != nil && !client.fleet.closing.Load() {
+			if client.isGood() {
+				client.fleet.fail(client.index, err)
+			}
+			// Whoever is hostile was shown the door, and is back at once.
+			time.Sleep(time.Second / 10)
+			if err = client.connect(); err == nil {
+				return
+			}
 		}
 		client.fleet.running.Done()
 	}()
 	return nil
 }
+
+func (client *client) isGood() bool { return client.conduct.Load() == good }
 
 // field takes one field of a DeltaDiscoveryResponse.
 func (client *client) field(number protowire.Number, value []byte) {
@@ -96,7 +124,9 @@ func (client *client) field(number protowire.Number, value []byte) {
 	case 5:
 		client.nonce = string(value)
 	case 6:
-		client.fleet.fail(client.index, errRemoved)
+		if client.isGood() {
+			client.fleet.fail(client.index, errRemoved)
+		}
 	}
 }
 
@@ -115,6 +145,7 @@ func (client *client) resource(bytes []byte) {
 	}
 	held.version = client.fleet.versions.text(read.version)
 	held.port, held.weight = read.port, read.weight
+	client.changes = true
 	client.fleet.resources[read.kind].Add(1)
 }
 
@@ -129,6 +160,10 @@ func (client *client) end() {
 		answer := request{kind: client.current, nonce: client.nonce, refused: conduct == refusesAll}
 		client.conn.send(answer.encode())
 	}
+	if client.changes {
+		client.burden(conduct)
+		client.changes = false
+	}
 	if len(client.added) > 0 {
 		wish := request{kind: endpoints, subscribe: client.added}
 		client.conn.send(wish.encode())
@@ -136,6 +171,26 @@ func (client *client) end() {
 	}
 	if awaited := client.fleet.awaited.Load(); awaited != nil {
 		awaited.look(client)
+	}
+}
+
+// burden is what the hostile do when they hear of a change, as all others are about to.
+func (client *client) burden(conduct conduct) {
+	switch conduct {
+	case asksForOthers:
+		wish := request{kind: endpoints, unsubscribe: client.others}
+		client.others = nil
+		client.rounds++
+		for index := range otherNames {
+			name := fmt.Sprintf("nobody-%d-%d-%d", client.index, client.rounds, index)
+			client.others = append(client.others, name)
+		}
+		wish.subscribe = client.others
+		client.conn.send(wish.encode())
+	case opensStreams:
+		for range silentStreams {
+			client.conn.openAnother()
+		}
 	}
 }
 
@@ -240,10 +295,10 @@ func (fleet *fleet) connect() {
 	opened.Wait()
 }
 
-// turn makes every tenth client hostile, each third of them in another way.
+// turn makes every tenth client hostile, in each way as many.
 func (fleet *fleet) turn() (hostile int) {
 	for index := 0; index < len(fleet.clients); index += 10 {
-		fleet.clients[index].conduct.Store([]conduct{stopsReading, neverAcknowledges, refusesAll}[hostile%3])
+		fleet.clients[index].conduct.Store(hostileConducts[hostile%len(hostileConducts)])
 		hostile++
 	}
 	return hostile

@@ -37,6 +37,8 @@ type connection struct {
 	out      *bufio.Writer
 	in       *bufio.Reader
 	receiver receiver
+	// The last stream opened: ours, unless others are that say nothing.
+	lastStream uint32
 
 	// What is not sent yet for want of window.
 	unsent                   []byte
@@ -72,6 +74,7 @@ func open(address string, receiver receiver, bytes *atomic.Int64) (*connection, 
 		in:  bufio.NewReaderSize(counted{socket, bytes}, 16<<10),
 
 		streamWindow: 65535, connWindow: 65535, initialWindow: 65535,
+		lastStream: stream,
 	}
 	conn.framer = http2.NewFramer(conn.out, conn.in)
 	conn.framer.SetReuseFrames()
@@ -85,6 +88,15 @@ func open(address string, receiver receiver, bytes *atomic.Int64) (*connection, 
 		StreamID: stream, BlockFragment: block, EndHeaders: true,
 	})
 	return conn, conn.out.Flush()
+}
+
+// openAnother opens a stream on which nothing is ever said.
+func (conn *connection) openAnother() {
+	conn.lastStream += 2
+	_ = conn.framer.WriteHeaders(http2.HeadersFrameParam{
+		StreamID: conn.lastStream, EndHeaders: true,
+		BlockFragment: hpackBlock(conn.socket.RemoteAddr().String()),
+	})
 }
 
 func hpackBlock(address string) []byte {
@@ -147,6 +159,9 @@ func (conn *connection) run() error {
 }
 
 func (conn *connection) handle(frame http2.Frame) error {
+	if of := frame.Header().StreamID; of != 0 && of != stream {
+		return nil
+	}
 	switch frame := frame.(type) {
 	case *http2.DataFrame:
 		return conn.receive(frame.Data())

@@ -17,7 +17,9 @@ type request struct {
 	nonce     string
 	refused   bool
 	subscribe []string
-	held      map[string]string
+	// Asked for no longer.
+	unsubscribe []string
+	held        map[string]string
 }
 
 func (request request) encode() []byte {
@@ -29,6 +31,9 @@ func (request request) encode() []byte {
 	message = text(message, 2, typeUrls[request.kind])
 	for _, name := range request.subscribe {
 		message = text(message, 3, name)
+	}
+	for _, name := range request.unsubscribe {
+		message = text(message, 4, name)
 	}
 	for name, version := range request.held {
 		message = text(message, 5, string(text(text(nil, 1, name), 2, version)))
