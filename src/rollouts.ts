@@ -108,12 +108,12 @@ export class Rollouts implements Steering {
     await Promise.all(this.#writing.values());
   }
 
-  status(name: string): RolloutStatus | undefined {
+  status(name: string, here = this.parts.lagging(name)): RolloutStatus | undefined {
     const service = serviceNamed(this.parts.fleet.value, name);
     const kept = service?.rollout;
     if (!service || !kept) return undefined;
     const { document } = kept;
-    const lagging = this.#laggingAnywhere(document.current);
+    const lagging = this.#laggingAnywhere(document.current, here);
     const window = this.#windowOf(document.current);
     const verdict = this.#verdictOn(document.current, window);
     const next = this.#due(service, kept, { verdict, lagging });
@@ -189,9 +189,10 @@ export class Rollouts implements Steering {
 
   /** Undefined where nothing is due. */
   #carryOn(name: string): Promise<void> | undefined {
-    const status = this.status(name);
+    const here = this.parts.lagging(name);
+    const status = this.status(name, here);
     if (!status) return undefined;
-    if (status.next.what === 'wait') return this.#heldBack(status);
+    if (status.next.what === 'wait') return this.#heldBack(status, here);
     const intent = { service: name, action: status.next, who: 'mcpx', acceptBreaking: false };
     const proposed = this.proposed(intent);
     // Refused: the state moved on between the look and now; the next look sees it.
@@ -199,12 +200,15 @@ export class Rollouts implements Steering {
   }
 
   /** Tells other replicas who lags here; undefined where they know. */
-  #heldBack({ service, document }: RolloutStatus): Promise<void> | undefined {
+  #heldBack(
+    { service, document }: RolloutStatus,
+    here: readonly LaggingNode[],
+  ): Promise<void> | undefined {
     const { current } = document;
-    const { clock, hearing, lagging, log } = this.parts;
+    const { clock, hearing, log } = this.parts;
     const source = this.#sourceOf(service);
     if (hearing.value.get(source)?.state !== 'heard') return undefined;
-    const held = this.#holds.toSay(current, lagging(service.name), clock.now());
+    const held = this.#holds.toSay(current, here, clock.now());
     if (!held) return undefined;
     const nodes = held.map(({ node }) => node);
     log.info({ service: service.name, nodes }, 'Envoys that hold a rollout back');
@@ -213,8 +217,7 @@ export class Rollouts implements Steering {
     return this.#write(source, after, document).then(() => undefined);
   }
 
-  #laggingAnywhere(rollout: Rollout): readonly LaggingNode[] {
-    const here = this.parts.lagging(rollout.service);
+  #laggingAnywhere(rollout: Rollout, here: readonly LaggingNode[]): readonly LaggingNode[] {
     const names = new Set(here.map(({ node }) => node));
     const elsewhere = this.#holds.elsewhere(rollout, this.parts.clock.now());
     return [...here, ...elsewhere.filter(({ node }) => !names.has(node))];

@@ -1,6 +1,6 @@
 /** Join tokens: how a part of MCPX on another machine is let in the first time. */
 import { z } from 'zod';
-import { isServiceName } from '../registry/schema.js';
+import { isServiceName } from '../service_name.js';
 import { problemAnswer, refusal } from './problem.js';
 import { jsonAnswer, jsonRow, type AdminRequest, type Answer, type Route } from './route.js';
 import { joinToken, joinWish } from './identity_schemas.js';

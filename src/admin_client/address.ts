@@ -2,7 +2,7 @@
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { identityIsOn, type IdentitySettings } from '../identity_on.js';
-import { isLoopback } from '../loopback.js';
+import { isLoopback, reachedHost } from '../loopback.js';
 
 interface AdminSettings extends IdentitySettings {
   readonly admin: { readonly host: string; readonly port: number };
@@ -20,9 +20,7 @@ export const adminIsOpen = (
 /** Where to connect to: what it listens on may be a wildcard. */
 export function adminUrlOf(settings: AdminSettings): string {
   const { host, port } = settings.admin;
-  const everywhere: Readonly<Record<string, string>> = { '0.0.0.0': '127.0.0.1', '::': '[::1]' };
-  const reached = everywhere[host] ?? (host.includes(':') ? `[${host}]` : host);
-  return `${adminHasTls(settings) ? 'https' : 'http'}://${reached}:${port}`;
+  return `${adminHasTls(settings) ? 'https' : 'http'}://${reachedHost(host)}:${port}`;
 }
 
 /** Whom the processes of this machine believe to be a control plane. */

@@ -3,9 +3,11 @@
 /** Calls it from time to time, until the returned function is called. */
 export type Beat = (look: () => void) => () => void;
 
-const beatMs = 250;
+export const every =
+  (ms: number): Beat =>
+  (look) => {
+    const timer = setInterval(look, ms).unref();
+    return () => clearInterval(timer);
+  };
 
-export const everyBeat: Beat = (look) => {
-  const timer = setInterval(look, beatMs).unref();
-  return () => clearInterval(timer);
-};
+export const everyBeat = every(250);

@@ -5,6 +5,8 @@ import { resolve } from 'node:path';
 import { parse } from 'yaml';
 import { z } from 'zod';
 import { identityIsOn } from '../identity_on.js';
+import { isLoopback } from '../loopback.js';
+import { isServiceName } from '../service_name.js';
 import { addressIn, replicasIn, type Address } from './addresses.js';
 import type { BootstrapSettings, Invocation, Run } from './command.js';
 import { joiningWords, usualFolder } from './join.js';
@@ -71,10 +73,10 @@ async function joining(
 }
 
 function sidecarOf({ service, inbound, outbound, local }: z.infer<typeof given>) {
-  if (!/^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$/.test(service ?? ''))
+  if (service === undefined || !isServiceName(service))
     throw wrongUsage('--service must name the service that the sidecar stands beside: claims.');
   return {
-    service: service ?? '',
+    service,
     inbound: ipAddressIn('--inbound', inbound),
     // Whoever calls there calls as this service.
     outbound: onThisMachine('--outbound', outbound),
@@ -85,7 +87,7 @@ function sidecarOf({ service, inbound, outbound, local }: z.infer<typeof given>)
 
 function onThisMachine(flag: string, text: string): Address {
   const address = ipAddressIn(flag, text);
-  if (/^(127\.[0-9.]+|::1)$/.test(address.host)) return address;
+  if (isLoopback(address.host)) return address;
   throw wrongUsage(`${flag} must be on loopback, as 127.0.0.1:${address.port}, not ${text}.`);
 }
 

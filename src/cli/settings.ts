@@ -8,7 +8,7 @@ import type { Credentials } from '../admin_client/call.js';
 import { heldToken } from '../admin_client/local_token.js';
 import { readConfig, type Config } from '../config.js';
 import { reasonOf } from '../errors.js';
-import { isLoopback } from '../loopback.js';
+import { isLoopback, reachedHost } from '../loopback.js';
 import type { Invocation } from './command.js';
 import { Failure } from './failure.js';
 
@@ -75,9 +75,11 @@ export async function credentialsFor(invocation: Invocation): Promise<Credential
   const key = await content('MCPX_ADMIN_KEY');
   if ((certificate === undefined) !== (key === undefined))
     throw new Failure('Set MCPX_ADMIN_CERTIFICATE and MCPX_ADMIN_KEY, or neither of them.', 2);
-  const roots = (await content('MCPX_ADMIN_ROOTS')) ?? (await rootsHere(invocation));
+  const here = configHere(invocation);
+  const roots = (await content('MCPX_ADMIN_ROOTS')) ?? (here && (await rootsHere(here)));
   const named = env['MCPX_ADMIN_TOKEN'] || undefined;
-  const token = named ?? (certificate === undefined ? await tokenHere(invocation) : undefined);
+  const isKnown = named !== undefined || certificate !== undefined;
+  const token = isKnown ? named : here && (await tokenHere(here, invocation));
   return { token, certificate, key, roots };
 }
 
@@ -88,19 +90,16 @@ function configHere(invocation: Invocation): Config | undefined {
   return read.ok ? read.value : undefined;
 }
 
-async function rootsHere(invocation: Invocation): Promise<string | undefined> {
-  const config = configHere(invocation);
-  const roots = config && (await localRoots(config.data));
+async function rootsHere(config: Config): Promise<string | undefined> {
+  const roots = await localRoots(config.data);
   return roots && [...rootCertificates, roots].join('\n');
 }
 
 /** It makes whoever holds it admin here, so that nobody elsewhere is ever sent it. */
-async function tokenHere(invocation: Invocation): Promise<string | undefined> {
-  const config = configHere(invocation);
-  if (!config) return undefined;
+async function tokenHere(config: Config, invocation: Invocation): Promise<string | undefined> {
   const url = adminUrl(invocation);
-  const here = url === adminUrlHere(config) || isOnThisMachine(url, invocation);
-  return here ? heldToken(config.data, 'cli') : undefined;
+  const isHere = url === adminUrlHere(config) || isOnThisMachine(url, invocation);
+  return isHere ? heldToken(config.data, 'cli') : undefined;
 }
 
 /** Another environment's may be the far end of a tunnel. */
@@ -120,11 +119,8 @@ export function gatewayUrl(invocation: Invocation, named: string | undefined): s
 }
 
 /** Where something that listens on `host` is reached from this machine. */
-function urlOf({ host, port }: { readonly host: string; readonly port: number }): string {
-  const everywhere: Readonly<Record<string, string>> = { '0.0.0.0': '127.0.0.1', '::': '[::1]' };
-  const reachable = everywhere[host] ?? (host.includes(':') ? `[${host}]` : host);
-  return `http://${reachable}:${port}`;
-}
+const urlOf = ({ host, port }: { readonly host: string; readonly port: number }): string =>
+  `http://${reachedHost(host)}:${port}`;
 
 function checkedUrl(text: string, flag: string): string {
   const url = /^https?:\/\//.test(text) ? text : `http://${text}`;

@@ -7,7 +7,7 @@
 import { createPrivateKey, X509Certificate } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
 import { resolve } from 'node:path';
-import type { Beat } from '../certificates/beat.js';
+import { every, type Beat } from '../certificates/beat.js';
 import type { Clock } from '../clock.js';
 import type { Config } from '../config.js';
 import { problem, reasonOf, type Problem } from '../errors.js';
@@ -34,10 +34,7 @@ interface WatchParts {
 }
 
 /** So often: two files are never written at once, and network folders tell nothing. */
-const everyTwoSeconds: Beat = (look) => {
-  const timer = setInterval(look, 2_000).unref();
-  return () => clearInterval(timer);
-};
+const lookMs = 2_000;
 
 /** Undefined where agents are served in clear. */
 export function watchGatewayCertificate(
@@ -80,7 +77,7 @@ interface Reading {
 }
 
 function watched(reading: Reading, parts: WatchParts): WatchedGateway {
-  const { clock, metrics, log, beat = everyTwoSeconds } = parts;
+  const { clock, metrics, log, beat = every(lookMs) } = parts;
   const { file, certificate } = reading;
   let [dates, wrong]: [Dates | undefined, Problem | undefined] = [undefined, undefined];
   let looking = false;

@@ -6,10 +6,10 @@ import { failed, problem, reasonOf, succeeded } from '../errors.js';
 import type { Outcome, Subject } from '../errors.js';
 import type { PolicyOverride, Registration, SourceName } from '../fleet/fleet.js';
 import type { Identity } from '../identity_on.js';
+import { isServiceName } from '../service_name.js';
 import { decodePolicy, decodeRegistration, identify } from './decode.js';
 import type { Entry } from './last_good.js';
 import type { Written } from './registry.js';
-import { isServiceName } from './schema.js';
 
 /** One key of the registry, without the prefix: `instances/claims/10.0.0.7:3000`. */
 interface KeyedText {

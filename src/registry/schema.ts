@@ -7,11 +7,11 @@
 import { parse as parseVersion } from 'semver';
 import { z } from 'zod';
 import { defaultPolicy } from '../fleet/defaults.js';
+import { isServiceName, serviceNameShape } from '../service_name.js';
 import { parseDependency } from './dependency.js';
 import { formatDuration, parseDuration } from './duration.js';
 
 const hour = 3_600_000;
-const dnsLabel = /^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$/;
 const labelExpected = 'a DNS label: lowercase letters, digits and -, at most 63 characters';
 const versionExpected = 'a semantic version such as 2.1.0, as text';
 
@@ -132,7 +132,7 @@ const eraSchema = choice(['auto', 'modern', 'legacy']);
 export const registrationSchema = mapping({
   name: z
     .string({ error: labelExpected })
-    .regex(dnsLabel, { error: labelExpected })
+    .regex(serviceNameShape, { error: labelExpected })
     .describe('The service; the prefix of its tools'),
   version: z
     .string({ error: versionExpected })
@@ -179,8 +179,3 @@ export const policySchema = mapping({
   expose: exposeSchema.optional(),
   allow: allowSchema.optional(),
 });
-
-/** A service's name, where it is not part of a document: in a key or a path. */
-export function isServiceName(name: string): boolean {
-  return dnsLabel.test(name);
-}

@@ -3,6 +3,8 @@
  * the sidecar of one service and where it listens; such sidecars are an audience by themselves.
  */
 import { isIP } from 'node:net';
+import { isLoopback } from '../loopback.js';
+import { isServiceName } from '../service_name.js';
 
 /** `edge`, or as `sidecar/claims?inbound=10.0.0.8:3443&outbound=127.0.0.1:15001`. */
 export type Audience = 'edge' | `sidecar/${string}`;
@@ -29,13 +31,11 @@ export type Said = Readonly<
 /** A node without a role is an edge; of any other the complaint ends the sentence "it must …". */
 export type SaidAudience = { readonly audience: Audience } | { readonly complaint: string };
 
-const label = /^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$/;
-
 export function audienceOf({ role = 'edge', service = '', inbound, outbound }: Said): SaidAudience {
   if (role === 'edge') return { audience: 'edge' };
   if (role !== 'sidecar')
     return { complaint: `say role "edge", or "sidecar" with a service, and not "${role}"` };
-  if (!label.test(service))
+  if (!isServiceName(service))
     return { complaint: `name the service whose sidecar it is, as "claims", and not "${service}"` };
   const [from, to] = [placeIn(inbound), placeIn(outbound)];
   if (!from)
@@ -74,5 +74,3 @@ function placeIn(text: string | undefined): Place | undefined {
 
 const textOf = ({ host, port }: Place): string =>
   `${isIP(host) === 6 ? `[${host}]` : host}:${port}`;
-
-const isLoopback = (host: string): boolean => /^127\.|^::1$/.test(host);

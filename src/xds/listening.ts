@@ -18,6 +18,7 @@ import type { Latest } from '../latest.js';
 import type { Log } from '../log.js';
 import type { Metrics } from '../metrics.js';
 import type { Limits } from './limits.js';
+import { Tally } from './tally.js';
 
 /** PEM, each; `ca` says whose client certificates are let in. */
 export interface TlsMaterial {
@@ -171,17 +172,11 @@ function hurried(socket: TLSSocket, refuse: (reason: string) => void): void {
 
 /** Also of those who never say a word, an address may have only so many. */
 function limited({ limits, metrics }: ListeningOptions, warn: Warn): (socket: Socket) => void {
-  const open = new Map<string, number>();
-  const count = (address: string, difference: 1 | -1): number => {
-    const connections = (open.get(address) ?? 0) + difference;
-    if (connections > 0) open.set(address, connections);
-    else open.delete(address);
-    return connections;
-  };
+  const open = new Tally();
   return (socket) => {
     const { remoteAddress: address = '' } = socket;
-    socket.once('close', () => count(address, -1));
-    if (count(address, 1) <= limits.connectionsPerAddress) return;
+    socket.once('close', () => open.add(address, -1));
+    if (open.add(address, 1) <= limits.connectionsPerAddress) return;
     metrics.refusedStreams.inc({ reason: 'too much' });
     warn(address, 'refused a connection to xDS: this address has too many open');
     socket.destroy();
